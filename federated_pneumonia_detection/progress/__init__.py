@@ -1,0 +1,1 @@
+"""What a training process imports: messages, journals, the polled document and the four loggers."""
