@@ -1,0 +1,117 @@
+"""Where the log lies: a small interface, and the values that cross it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+__all__ = ["Arrival", "Batch", "Place", "Step", "Store", "Stored"]
+
+
+class Arrival(NamedTuple):
+    """One message read from a journal, on its way into the log."""
+
+    writer: str
+    n: int
+    run_id: str
+    client_id: str | None
+    type: str
+    phase: str
+    """A step's phase; empty for all else."""
+    body: bytes
+    """The message as its writer wrote it: one JSON object without `run_id`, `offset` and `row`."""
+
+
+class Stored(NamedTuple):
+    """One lifecycle message of the log."""
+
+    offset: int
+    run_id: str
+    client_id: str | None
+    type: str
+    body: bytes
+    writer: str
+    n: int
+
+
+class Step(NamedTuple):
+    """One `step` message: no offset, but a row, dense for each run, client and phase."""
+
+    row: int
+    run_id: str
+    client_id: str | None
+    phase: str
+    body: bytes
+    at: int
+    """The offset of the last lifecycle message that was committed before it."""
+    writer: str
+    n: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How far one journal has been read: what a follower needs to go on after a restart."""
+
+    path: str
+    writer: str
+    inode: int
+    byte: int
+    n: int
+    over: bool = False
+    """Its last line was read, or its writer is known to be dead: nothing more will come."""
+
+
+class Batch(NamedTuple):
+    """What goes into the log in one transaction."""
+
+    arrivals: Sequence[Arrival]
+    places: Sequence[Place] = ()
+
+
+class Store(Protocol):
+    """The log. One process at a time appends; any thread may read."""
+
+    @property
+    def log_id(self) -> str:
+        """Which log this is; a new one whenever offsets could mean something else."""
+
+    @property
+    def top(self) -> int:
+        """The newest offset, 0 for an empty log."""
+
+    def append(self, batch: Batch) -> list[Stored | Step]:
+        """Commit a batch in one transaction.
+
+        Returns:
+            What was new of it, in the order of the batch, with its offsets and rows. A pair of writer and number that
+            is there already is left out.
+        """
+
+    def read(
+        self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None
+    ) -> list[Stored]:
+        """Lifecycle messages above `after`, in order, at most `limit`."""
+
+    def newest(self, *, run_id: str, client_id: str | None = None) -> list[Stored]:
+        """The newest message of each type, phase and client of a run, in order."""
+
+    def newest_steps(self, *, run_id: str, client_id: str | None = None) -> list[Step]:
+        """The newest step of each client and phase of a run."""
+
+    def steps(
+        self, *, run_id: str, client_id: str | None = None, phase: str | None = None, since: int = 0
+    ) -> list[Step]:
+        """Steps of a run whose row is above `since`, by client, phase and row."""
+
+    def places(self) -> list[Place]:
+        """How far each journal has been read."""
+
+    def floor(self, run_id: str | None = None) -> int:
+        """The newest offset that is kept no more (0: all is kept); of one run, or of all."""
+
+    def forget(self, run_id: str) -> None:
+        """Drop a run. Offsets of others stay."""
+
+    def close(self) -> None:
+        """Let go of files and locks. Twice is fine."""
