@@ -178,7 +178,8 @@ class TestCurves(Message, frozen=True, tag="test_curves", gc=False):
 class Alert(Message, frozen=True, tag="alert", gc=False):
     """Something a person should know: a loss that became NaN, a silent client, a full disk, missing lines.
 
-    ``level`` is ``info``, ``warning`` or ``error``. ``phase`` and ``metric`` say what an alert on a value is about.
+    ``level`` is ``info``, ``warning`` or ``error``. ``phase`` and ``metric`` say what an alert on a value is about;
+    ``about`` names what the hub's own alert is about (``lost``, ``gap:<writer>:<n>``, …), so that it is told once.
     """
 
     level: str
@@ -186,6 +187,7 @@ class Alert(Message, frozen=True, tag="alert", gc=False):
     text: str
     phase: str | UnsetType = UNSET
     metric: str | UnsetType = UNSET
+    about: str | UnsetType = UNSET
 
 
 class RunQueued(Message, frozen=True, tag="run_queued", gc=False):
