@@ -41,14 +41,17 @@ class ConfigError(ValueError):
 
     @property
     def where(self) -> str:
+        """The first problem's place."""
         return self.problems[0].where
 
     @property
     def wrong(self) -> str:
+        """What was found there."""
         return self.problems[0].wrong
 
     @property
     def right(self) -> str:
+        """What would have been accepted there."""
         return self.problems[0].right
 
     @classmethod

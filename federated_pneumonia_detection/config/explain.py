@@ -57,7 +57,7 @@ def _right(kind: str, ctx: Mapping[str, Any], message: str, loc: Sequence[str], 
     if kind == "literal_error":
         return f"it must be {ctx.get('expected', 'one of the listed words')}"
     if kind.startswith("string_too"):
-        return f"it must be text{limits}"
+        return f"it must be text{limits}" if limits else _decapitalised(message)
     if kind == "string_pattern_mismatch":
         return f"it must be one of: {_description(loc, model)}"
     if kind.startswith("string"):
@@ -66,7 +66,7 @@ def _right(kind: str, ctx: Mapping[str, Any], message: str, loc: Sequence[str], 
         return "it must be an object of keys and values"
     if kind == "missing":
         return "it is needed"
-    return message[:1].lower() + message[1:]
+    return _decapitalised(message)
 
 
 def _shown(value: object) -> str:
@@ -140,5 +140,13 @@ def _limits(loc: Sequence[str], model: type[BaseModel]) -> str:
         return f" of {found.get('min_length', 0)} to {found.get('max_length', 'any number of')} characters"
     low = f"{found['ge']}" if "ge" in found else f"more than {found['gt']}" if "gt" in found else ""
     high = f"{found['le']}" if "le" in found else f"less than {found['lt']}" if "lt" in found else ""
-    both = f", {low} and " + high if low.startswith("more") or high.startswith("less") else f", {low} to {high}"
+    both = (
+        f", {low} and {high if high.startswith('less') else 'at most ' + high}"
+        if low.startswith("more") or high.startswith("less")
+        else f", {low} to {high}"
+    )
     return both if low and high else f", {low or high}" if low or high else ""
+
+
+def _decapitalised(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -42,10 +42,10 @@ JsonValue: TypeAlias = str | int | float | bool | None
 
 
 def check_experiment_name(name: str) -> str:
-    """Return `name` if it can stand in a title and cannot be mistaken for a path.
+    r"""Return `name` if it can stand in a title and cannot be mistaken for a path.
 
     Raises:
-        ValueError: `name` is empty, longer than 200 characters, not printable, or holds `/`, `\\` or `..`.
+        ValueError: `name` is empty, longer than 200 characters, not printable, or holds `/`, `\` or `..`.
     """
     if not 1 <= len(name) <= 200:
         raise ValueError(f"it has {len(name)} characters; a name has 1 to 200")
@@ -59,7 +59,36 @@ def check_experiment_name(name: str) -> str:
     return name
 
 
-ExperimentName = Annotated[str, AfterValidator(check_experiment_name)]
+ExperimentName = Annotated[
+    str, Field(description="1 to 200 printable characters, no path."), AfterValidator(check_experiment_name)
+]
+SourcePath = Annotated[
+    Annotated[str, Field(min_length=1, max_length=4096)] | None,
+    Field(
+        description="An npz, a folder, a CSV or a zip on the server, or the word phantoms; "
+        "null: FPD_DATA, the cache, the publisher, phantoms."
+    ),
+]
+NumClients = Annotated[int, Field(ge=1, le=10_000, description="Hospitals that take part.")]
+NumRounds = Annotated[int, Field(ge=1, le=100_000, description="How often the hospitals' weights are put together.")]
+LocalEpochs = Annotated[int, Field(ge=1, le=10_000, description="Epochs each hospital trains within one round.")]
+Partition = Annotated[
+    Literal["iid", "dirichlet", "patient"],
+    Field(
+        description="How training images are dealt out: iid (evenly), dirichlet (classes unevenly), "
+        "patient (no patient at two hospitals)."
+    ),
+]
+Alpha = Annotated[
+    float, Field(gt=0, le=1_000_000, description="For dirichlet: the smaller, the more the hospitals differ.")
+]
+Strategy = Annotated[
+    Literal["fedavg", "fedprox", "fedadam"], Field(description="How the hospitals' weights are put together.")
+]
+Engine = Annotated[
+    Literal["local", "ray"],
+    Field(description="local (in the training process, no Ray) or ray (Flower's simulation)."),
+]
 
 
 class _Strict(BaseModel):
@@ -69,87 +98,102 @@ class _Strict(BaseModel):
 class TrainingConfig(_Strict):
     """How a network is trained on one machine (and, within a round, at each hospital)."""
 
-    epochs: int = Field(24, ge=1, le=100_000, description="How often the training images are seen.")
-    batch_size: int = Field(64, ge=1, le=65_536, description="Images in one step of the optimiser.")
+    epochs: int = Field(default=24, ge=1, le=100_000, description="How often the training images are seen.")
+    batch_size: int = Field(default=64, ge=1, le=65_536, description="Images in one step of the optimiser.")
     learning_rate: float = Field(
-        3e-3, gt=0, le=10, description="Greatest learning rate; it rises to it and falls again (one cycle, AdamW)."
+        default=3e-3,
+        gt=0,
+        le=10,
+        description="Greatest learning rate; it rises to it and falls again (one cycle, AdamW).",
     )
-    weight_decay: float = Field(0.05, ge=0, le=10, description="AdamW's weight decay, on matrices and filters only.")
+    weight_decay: float = Field(
+        default=0.05, ge=0, le=10, description="AdamW's weight decay, on matrices and filters only."
+    )
     label_smoothing: float = Field(
-        0.05, ge=0, lt=1, description="0.05 trains towards 0.025 and 0.975 instead of 0 and 1; 0 switches it off."
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="0.05 trains towards 0.025 and 0.975 instead of 0 and 1; 0 switches it off.",
     )
     class_weights: bool = Field(
-        True, description="Weigh each class by the inverse of its frequency, so that the rarer one counts as much."
+        default=True,
+        description="Weigh each class by the inverse of its frequency, so that the rarer one counts as much.",
     )
-    image_size: int = Field(28, ge=8, le=1024, description="Side in pixels to which every image is brought.")
+    image_size: int = Field(default=28, ge=8, le=1024, description="Side in pixels to which every image is brought.")
     model: str = Field(
-        "small_resnet",
+        default="small_resnet",
         min_length=1,
         max_length=200,
-        description="The network: small_resnet, or the name of any MONAI or torch classifier, as monai.networks.nets.DenseNet121.",
+        description="The network: small_resnet, or the name of any MONAI or torch classifier, "
+        "as monai.networks.nets.DenseNet121.",
     )
     model_args: dict[str, JsonValue | list[JsonValue]] = Field(
-        default_factory=dict, description="Keyword arguments for that network."
+        default={}, description="Keyword arguments for that network."
     )
     augment: bool = Field(
-        True, description="Small random rotations, shifts, zooms, contrast, brightness and noise in training."
+        default=True, description="Small random rotations, shifts, zooms, contrast, brightness and noise in training."
     )
     ema: bool = Field(
-        True, description="Use a running average of the weights for validation and as the result (smoother, better)."
+        default=True,
+        description="Use a running average of the weights for validation and as the result (smoother, better).",
     )
-    test_time_augmentation: bool = Field(True, description="Average over seven slightly moved views in the final test.")
+    test_time_augmentation: bool = Field(
+        default=True, description="Average over seven slightly moved views in the final test."
+    )
     drop_duplicates: bool = Field(
-        True, description="Leave out training images that occur twice, or again in validation or test."
+        default=True, description="Leave out training images that occur twice, or again in validation or test."
     )
-    threshold: float = Field(0.5, ge=0, le=1, description="From this probability on an image is called pneumonia.")
+    threshold: float = Field(
+        default=0.5, ge=0, le=1, description="From this probability on an image is called pneumonia."
+    )
     early_stopping_patience: int | None = Field(
-        None, ge=1, le=100_000, description="Stop after so many epochs without a better validation loss; null: never."
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Stop after so many epochs without a better validation loss; null: never.",
     )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="The same seed gives the same run.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same seed gives the same run.")
     device: str = Field(
-        "auto",
+        default="auto",
         pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$",
         description="auto (a GPU where there is one), cpu, cuda, cuda:1, mps.",
     )
-    num_workers: int = Field(0, ge=0, le=256, description="Processes that load images; 0: the training process itself.")
-    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads torch may use; null: torch decides.")
+    num_workers: int = Field(
+        default=0, ge=0, le=256, description="Processes that load images; 0: the training process itself."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="CPU threads torch may use; null: torch decides."
+    )
 
 
 class FederatedConfig(TrainingConfig):
     """How hospitals train together. Within a round each trains by the keys of a centralised run (but for `epochs`)."""
 
-    num_clients: int = Field(3, ge=1, le=10_000, description="Hospitals that take part.")
-    num_rounds: int = Field(3, ge=1, le=100_000, description="How often the hospitals' weights are averaged.")
-    local_epochs: int = Field(1, ge=1, le=10_000, description="Epochs each hospital trains within one round.")
-    partition: Literal["iid", "dirichlet", "patient"] = Field(
-        "iid",
-        description="How training images are dealt out: iid (evenly), dirichlet (classes unevenly), "
-        "patient (no patient at two hospitals).",
+    num_clients: NumClients = 3
+    num_rounds: NumRounds = 3
+    local_epochs: LocalEpochs = 1
+    partition: Partition = "iid"
+    alpha: Alpha = 0.5
+    strategy: Strategy = "fedavg"
+    proximal_mu: float = Field(
+        default=0.01, ge=0, le=1000, description="For fedprox: how strongly a hospital is held to the global model."
     )
-    alpha: float = Field(
-        0.5, gt=0, le=1_000_000, description="For dirichlet: the smaller, the more the hospitals differ."
+    server_learning_rate: float = Field(
+        default=0.01, gt=0, le=10, description="For fedadam: the server's learning rate."
     )
-    strategy: Literal["fedavg", "fedprox", "fedadam"] = Field("fedavg", description="How weights are put together.")
-    proximal_mu: float = Field(0.01, ge=0, le=1000, description="For fedprox: how strongly a hospital is held back.")
-    server_learning_rate: float = Field(0.01, gt=0, le=10, description="For fedadam: the server's learning rate.")
-    fraction_train: float = Field(1.0, gt=0, le=1, description="Share of the hospitals that train in each round.")
-    engine: Literal["local", "ray"] = Field(
-        "local", description="local (in the training process, no Ray) or ray (Flower's simulation)."
+    fraction_train: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the hospitals that train in each round."
     )
+    engine: Engine = "local"
 
 
 class CentralizedRequest(_Strict):
     """Body of `POST /api/centralized/train`. Everything may be left out."""
 
-    source_path: str | None = Field(
-        None,
-        min_length=1,
-        max_length=4096,
-        description="npz, folder, CSV or zip on the server; the word phantoms; null: FPD_DATA, cache, publisher, phantoms.",
-    )
-    experiment_name: ExperimentName = Field("pneumonia", description="1 to 200 printable characters, no path.")
-    epochs: int | None = Field(None, ge=1, le=100_000, description="Wins over config.epochs.")
-    config: TrainingConfig = Field(default_factory=TrainingConfig, description="Everything else.")
+    source_path: SourcePath = None
+    experiment_name: ExperimentName = "pneumonia"
+    epochs: int | None = Field(default=None, ge=1, le=100_000, description="Wins over config.epochs.")
+    config: TrainingConfig = Field(default=TrainingConfig(), description="Everything else.")
 
     def resolved(self) -> TrainingConfig:
         """The configuration to train with: `config`, with what stands outside it put over it."""
@@ -159,19 +203,19 @@ class CentralizedRequest(_Strict):
 class FederatedRequest(_Strict):
     """Body of `POST /api/federated/train`. Everything may be left out; what stands outside `config` wins."""
 
-    source_path: str | None = CentralizedRequest.model_fields["source_path"]
-    experiment_name: ExperimentName = Field("federated", description="1 to 200 printable characters, no path.")
+    source_path: SourcePath = None
+    experiment_name: ExperimentName = "federated"
     epochs: int | None = Field(
-        None, ge=1, le=10_000, description="Another word for local_epochs, which wins over it where both are given."
+        default=None, ge=1, le=10_000, description="Another word for local_epochs, which wins where both are given."
     )
-    num_clients: int = FederatedConfig.model_fields["num_clients"]
-    num_rounds: int = FederatedConfig.model_fields["num_rounds"]
-    local_epochs: int = FederatedConfig.model_fields["local_epochs"]
-    partition: Literal["iid", "dirichlet", "patient"] = FederatedConfig.model_fields["partition"]
-    alpha: float = FederatedConfig.model_fields["alpha"]
-    strategy: Literal["fedavg", "fedprox", "fedadam"] = FederatedConfig.model_fields["strategy"]
-    engine: Literal["local", "ray"] = FederatedConfig.model_fields["engine"]
-    config: FederatedConfig = Field(default_factory=FederatedConfig, description="Everything else.")
+    num_clients: NumClients = 3
+    num_rounds: NumRounds = 3
+    local_epochs: LocalEpochs = 1
+    partition: Partition = "iid"
+    alpha: Alpha = 0.5
+    strategy: Strategy = "fedavg"
+    engine: Engine = "local"
+    config: FederatedConfig = Field(default=FederatedConfig(), description="Everything else.")
 
     def resolved(self) -> FederatedConfig:
         """The configuration to train with: `config`, with what was given outside it put over it."""

@@ -29,12 +29,12 @@ _NULL = re.compile(r"^(~|null|Null|NULL|)$")
 class _Loader(yaml.SafeLoader):
     """The safe loader with YAML 1.2's core scalars, no aliases and no key twice."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base declares it
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         # An alias is the one construct by which a small file becomes a huge value.
         if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it bare
             raise yaml.constructor.ConstructorError(None, None, "an alias (*name) is used", event.start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
@@ -65,7 +65,7 @@ def parse_yaml(text: str, *, where: str = "the configuration") -> dict[str, Any]
         ConfigError: `text` is no YAML, is no mapping, has a key twice, a tag, an alias or keys that are no words.
     """
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        value = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
@@ -78,7 +78,7 @@ def parse_yaml(text: str, *, where: str = "the configuration") -> dict[str, Any]
     if value is None:
         return {}
     if not isinstance(value, dict):
-        kind = {list: "a list", str: "one piece of text"}.get(type(value), "a single value")
+        kind = "a list" if isinstance(value, list) else "one piece of text" if isinstance(value, str) else "one value"
         raise ConfigError(where, f"it is {kind}", "write one `key: value` a line, as `fpd config init` does")
     for key in value:
         if not isinstance(key, str):
