@@ -1,0 +1,188 @@
+import { ActionIcon, Tooltip } from "@mantine/core";
+import { IconCheck, IconCopy, IconTable } from "@tabler/icons-react";
+import { type ReactNode, useMemo, useState } from "react";
+import { minus } from "./axis";
+import type { Cursor } from "./cursor";
+import { LineChart } from "./LineChart";
+import { LineSample } from "./Mark";
+import type { Look } from "./marks";
+import type { PlotSpec } from "./plot";
+import { type ChartTable, csv, tableOf } from "./table";
+import { useCursorX } from "./useCursor";
+
+/** One entry of the legend row: what it is called, and what it reads at the cursor (or newest, without one). */
+export interface Reading {
+  look: Look;
+  marked: boolean;
+  label: string;
+  value: string;
+  /** In brackets after the value: the interval. */
+  extra?: string;
+}
+
+export interface ReadingRow {
+  entries: readonly Reading[];
+  /** "at epoch 4, n 4,708 / 524" */
+  at: string;
+}
+
+interface Props {
+  id: string;
+  title: string;
+  about?: string;
+  tools?: ReactNode;
+  spec: PlotSpec;
+  cursor: Cursor;
+  height: number;
+  /** The legend row at an x, or at the newest point for `null`. */
+  read: (x: number | null) => ReadingRow;
+  xName: string;
+  /** Stands in the plot while there is nothing to draw. */
+  empty?: string | null;
+}
+
+/** A chart with its title, the legend row that becomes the reading, and the table behind it. */
+export function ChartCard({ id, title, about, tools, spec, cursor, height, read, xName, empty }: Props) {
+  const [tabular, setTabular] = useState(false);
+  const label = about ? `${title}, ${about}` : title;
+  const words = (x: number) => {
+    const row = read(x);
+    return `${row.at}: ${row.entries.map((each) => `${each.label} ${each.value} ${each.extra ?? ""}`).join(", ")}`;
+  };
+  return (
+    <section
+      className="card chart-card"
+      aria-label={title}
+      onKeyDown={(event) => {
+        const typing = event.target instanceof HTMLInputElement && event.target.type !== "radio";
+        if (event.key !== "t" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
+        setTabular((before) => !before);
+        event.stopPropagation();
+      }}
+    >
+      <div className="chart-head">
+        <h2>{title}</h2>
+        {about && <span className="about">{about}</span>}
+        <span className="tools">
+          <CardActions
+            tabular={tabular}
+            onTable={() => setTabular((before) => !before)}
+            table={() => tableOf(spec, xName)}
+          />
+          {tools}
+        </span>
+      </div>
+      <Legend cursor={cursor} read={read} />
+      <div className="chart-body" style={{ height }}>
+        {tabular ? (
+          <TableBehind table={tableOf(spec, xName)} height={height} label={label} />
+        ) : (
+          <LineChart spec={spec} id={id} label={label} cursor={cursor} height={height} reading={words} />
+        )}
+        {empty && !tabular && <p className="chart-empty">{empty}</p>}
+      </div>
+    </section>
+  );
+}
+
+/** The fixed row that names the curves and reads them at the cursor. */
+export function Legend({ cursor, read }: { cursor: Cursor; read: (x: number | null) => ReadingRow }) {
+  const x = useCursorX(cursor);
+  const row = read(x);
+  return (
+    <div className="reading">
+      {row.entries.map((each) => (
+        <span className="entry" key={each.label}>
+          <LineSample look={each.look} marked={each.marked} />
+          {each.label} <b>{each.value}</b>
+          {each.extra && <span>({each.extra})</span>}
+        </span>
+      ))}
+      <span className="at">{row.at}</span>
+    </div>
+  );
+}
+
+function CardActions({
+  tabular,
+  onTable,
+  table,
+}: {
+  tabular: boolean;
+  onTable: () => void;
+  table: () => ChartTable;
+}) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(csv(table()));
+      setCopied(true);
+      setTimeout(() => setCopied(false), 1500);
+    } catch {
+      // Without permission nothing is copied; the table can still be selected by hand.
+      onTable();
+    }
+  };
+  return (
+    <span className="card-actions">
+      <Tooltip label={tabular ? "Chart (t)" : "Table (t)"}>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          size={28}
+          aria-label={tabular ? "Show the chart" : "Show the table"}
+          aria-pressed={tabular}
+          onClick={onTable}
+        >
+          <IconTable size={16} stroke={1.75} />
+        </ActionIcon>
+      </Tooltip>
+      <Tooltip label={copied ? "Copied" : "Copy as CSV"}>
+        <ActionIcon variant="subtle" color="gray" size={28} aria-label="Copy as CSV" onClick={copy}>
+          {copied ? <IconCheck size={16} stroke={1.75} /> : <IconCopy size={16} stroke={1.75} />}
+        </ActionIcon>
+      </Tooltip>
+    </span>
+  );
+}
+
+/** Four digits are enough to read; the CSV has all of them. */
+function cell(value: number | string | null): string {
+  if (value === null) return "";
+  if (typeof value === "string") return value;
+  return minus(Number.isInteger(value) ? String(value) : value.toFixed(4));
+}
+
+export function TableBehind({ table, height, label }: { table: ChartTable; height: number; label: string }) {
+  const rows = useMemo(
+    () => table.rows.map((row) => ({ key: String(row[0]), cells: row.map(cell) })),
+    [table],
+  );
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
+    <section className="chart-table" style={{ height }} aria-label={`${label}, as a table`} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            {table.columns.map((name, i) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: the columns of one chart never change places
+              <th scope="col" key={i}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.key}>
+              {row.cells.map((text, i) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: the columns of one chart never change places
+                <td key={i}>{text}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}

@@ -1,0 +1,171 @@
+/** What a chart shows, as a value, and the uPlot that draws it. The drawing of everything that is no line: `drawing.ts`. */
+
+import uPlot from "uplot";
+import type { Scale } from "./axis";
+import { joinColumns, type Points } from "./columns";
+import { drawAbove, drawBelow, FONT } from "./drawing";
+import type { Look } from "./marks";
+import { type Palette, withAlpha } from "./theme";
+
+export interface PlotSeries {
+  label: string;
+  look: Look;
+  points: Points;
+  /** Validation has marks, training has none. */
+  marked: boolean;
+  /** The x values whose mark is hollow: the global model without all hospitals. */
+  hollow?: ReadonlySet<number>;
+  width?: number;
+  /** A reference to compare with: thin and dashed, in grey. */
+  reference?: boolean;
+  /** A mark on the last point only, as small charts have it. */
+  markLast?: boolean;
+}
+
+export interface PlotAxis extends Scale {
+  texts: readonly string[];
+}
+
+export interface PlotSpec {
+  series: readonly PlotSeries[];
+  x: PlotAxis;
+  y: PlotAxis;
+  log?: boolean;
+  /** The epoch or round that is open, from its start to where it has come. */
+  tint?: readonly [number, number] | null;
+  /** What is still arriving. */
+  hatch?: { from: number; to: number; label: string } | null;
+  /** "last message 10:29:47" */
+  lines?: readonly { x: number; label: string }[];
+  /** "no steps for 26 s" */
+  gaps?: readonly { from: number; to: number; label: string }[];
+  /** Words beside a point: "0.979" at the end of a curve, or "5 of 6 hospitals, n 492" below one. */
+  notes?: readonly { x: number; y: number; text: string; strong?: boolean; below?: boolean }[];
+  /** A round that failed: a small red cross at the foot of the chart. */
+  crosses?: readonly number[];
+  /** Where the cursor may stand when moved by keys, and where it snaps to; rising. */
+  stops: readonly number[];
+  /** CSS pixels of the y axis; 0 hides it. */
+  yAxis?: number;
+}
+
+/** What decides whether a chart can be kept when the spec changes, or must be made anew. */
+export function shapeOf(spec: PlotSpec): string {
+  const series = spec.series.map((each) =>
+    [
+      each.label,
+      each.look.color,
+      each.look.mark,
+      each.look.filled,
+      each.points.low ? "band" : "",
+      each.width ?? "",
+      each.reference ?? "",
+    ].join(":"),
+  );
+  return [series.join("|"), spec.log ?? false, spec.yAxis ?? ""].join("#");
+}
+
+/** The columns uPlot draws; the ends of the x axis stand in them, so that an empty chart still has axes. */
+export function columnsOf(spec: PlotSpec): uPlot.AlignedData {
+  const ends: Points = { x: [spec.x.min, spec.x.max], y: [] };
+  return joinColumns(
+    [ends, ...spec.series.map((each) => (spec.log ? positive(each.points) : each.points))],
+    true,
+  );
+}
+
+/** A logarithm has no place for zero: such a value is a gap there. */
+function positive(points: Points): Points {
+  const only = (column: readonly (number | null)[]) =>
+    column.map((value) => (value !== null && value > 0 ? value : null));
+  return {
+    x: points.x,
+    y: only(points.y),
+    ...(points.low && points.high ? { low: only(points.low), high: only(points.high) } : {}),
+  };
+}
+
+/**
+ * Makes the uPlot of a chart. It reads ranges, ticks and marks from `spec()` each time it draws, so an update is
+ * `setData` alone.
+ */
+export function makePlot(
+  target: HTMLElement,
+  size: { width: number; height: number },
+  spec: () => PlotSpec,
+  zoomed: () => readonly [number, number] | null,
+  palette: Palette,
+): uPlot {
+  const first = spec();
+  const series: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
+  for (const each of first.series) {
+    const color = each.reference ? palette("--text3") : palette(each.look.color);
+    const dash = each.reference ? [4, 3] : [...each.look.dash];
+    series.push({
+      label: each.label,
+      stroke: color,
+      width: each.width ?? (each.reference ? 1.25 : 2),
+      ...(dash.length > 0 ? { dash } : {}),
+      points: { show: false },
+      spanGaps: false,
+    });
+    if (each.points.low && each.points.high) {
+      const at = series.length;
+      const edge: uPlot.Series = { stroke: "transparent", width: 0, points: { show: false } };
+      series.push({ ...edge, label: `${each.label}, low` }, { ...edge, label: `${each.label}, high` });
+      bands.push({ series: [at + 1, at], fill: withAlpha(color, each.look.color === "--ink" ? 0.14 : 0.15) });
+    }
+  }
+  const axis = { font: FONT, stroke: palette("--text3"), ticks: { show: false } } as const;
+  const grid = { stroke: palette("--grid"), width: 1 };
+  return new uPlot(
+    {
+      ...size,
+      series,
+      bands,
+      legend: { show: false },
+      // The cursor is the page's own: shared by all charts, snapped to epochs and moved by keys.
+      cursor: { show: false },
+      select: { show: false, left: 0, top: 0, width: 0, height: 0 },
+      padding: [8, 8, 0, 0],
+      scales: {
+        x: {
+          time: false,
+          range: () => {
+            const zoom = zoomed();
+            return zoom ? [zoom[0], zoom[1]] : [spec().x.min, spec().x.max];
+          },
+        },
+        y: { range: () => [spec().y.min, spec().y.max], ...(first.log ? { distr: 3, log: 10 } : {}) },
+      },
+      axes: [
+        {
+          ...axis,
+          grid,
+          size: 24,
+          gap: 5,
+          splits: () => [...spec().x.ticks],
+          values: () => [...spec().x.texts],
+          border: { show: true, stroke: palette("--line2"), width: 1 },
+        },
+        {
+          ...axis,
+          grid,
+          size: first.yAxis ?? 40,
+          gap: 8,
+          show: first.yAxis !== 0,
+          splits: () => [...spec().y.ticks],
+          values: () => [...spec().y.texts],
+          ...(first.log ? { filter: (_: uPlot, splits: number[]) => splits } : {}),
+        },
+      ],
+      hooks: {
+        drawClear: [(plot) => drawBelow(plot, spec(), palette)],
+        draw: [(plot) => drawAbove(plot, spec(), palette)],
+      },
+    },
+    columnsOf(first),
+    target,
+  );
+}
