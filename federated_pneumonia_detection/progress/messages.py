@@ -1,8 +1,8 @@
 """What can be said about a run: one frozen struct for each public message type, defined here and nowhere else.
 
-JSON Schema and the TypeScript types are generated from these structs (see ``schema.py``). A message is flat; on the
-wire it also carries ``run_id`` and ``offset`` (a ``step`` carries ``row`` instead), which the hub adds: they never stand
-in a journal. ``client_id`` stands in a message that a client made, and inside a round ``round`` does too.
+JSON Schema and the TypeScript types are generated from these structs (see `schema.py`). A message is flat; on the wire
+it also carries `run_id` and `offset` (a `step` carries `row` instead), which the hub adds: they never stand in a
+journal. `client_id` stands in a message that a client made, and inside a round `round` does too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 Value: TypeAlias = int | float | bool | str | None
-"""What a metric can be; ``None`` is a NaN, an infinity or something that cannot be told in JSON."""
+"""What a metric can be; `None` is a NaN, an infinity or something that cannot be told in JSON."""
 
 Metrics: TypeAlias = dict[str, Value]
 """Metrics by name, flat; numbers nearly always."""
@@ -53,19 +53,19 @@ Metrics: TypeAlias = dict[str, Value]
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
     """What every message carries beside its own fields.
 
-    ``timestamp`` is ISO 8601 in UTC with its offset; the writer fills an empty one in. ``run_id`` and ``offset`` are set on the
-    wire only, ``client_id`` where a client made the message, ``round`` inside a client's round.
+    `timestamp` is ISO 8601 in UTC with its offset; the writer fills an empty one in. `run_id` and `offset` are set on
+    the wire only, `client_id` where a client made the message, `round` inside a client's round.
     """
 
     timestamp: str = ""
     client_id: str | UnsetType = UNSET
-    round: int | None | UnsetType = UNSET
+    round: int | UnsetType | None = UNSET
     run_id: str | UnsetType = UNSET
     offset: int | UnsetType = UNSET
 
 
 class RunStart(Message, frozen=True, tag="run_start", gc=False):
-    """A run begins, or begins again (``attempt`` above 1). The first message of whoever makes a run."""
+    """A run begins, or begins again (`attempt` above 1). The first message of whoever makes a run."""
 
     experiment_name: str
     mode: str
@@ -73,19 +73,19 @@ class RunStart(Message, frozen=True, tag="run_start", gc=False):
     data: dict[str, Any] = {}
     software: dict[str, Any] = {}
     attempt: int = 1
-    total_epochs: int | None | UnsetType = UNSET
-    total_rounds: int | None | UnsetType = UNSET
+    total_epochs: int | UnsetType | None = UNSET
+    total_rounds: int | UnsetType | None = UNSET
 
 
 class EpochStart(Message, frozen=True, tag="epoch_start", gc=False):
-    """An epoch begins; ``epoch`` counts from 1."""
+    """An epoch begins; `epoch` counts from 1."""
 
     epoch: int | None
     total_epochs: int | None
 
 
 class EpochEnd(Message, frozen=True, tag="epoch_end", gc=False):
-    """One phase (``train``, ``val``, ``test``) of an epoch is over. ``total_epochs`` is the last one known, else null."""
+    """One phase (`train`, `val`, `test`) of an epoch is over; `total_epochs` is the last one known, else null."""
 
     epoch: int | None
     total_epochs: int | None
@@ -94,7 +94,7 @@ class EpochEnd(Message, frozen=True, tag="epoch_end", gc=False):
 
 
 class Step(Message, frozen=True, tag="step", gc=False):
-    """One batch. The only message that may be merged on its way to a viewer; it has a ``row`` there, and no ``offset``."""
+    """One batch. The only message that may be merged on its way to a viewer; there it has a `row` and no `offset`."""
 
     epoch: int | None
     step: int | None
@@ -105,13 +105,13 @@ class Step(Message, frozen=True, tag="step", gc=False):
 
 
 class TrainingComplete(Message, frozen=True, tag="training_complete", gc=False):
-    """A run, or with a ``client_id`` that client's part of it, has ended well."""
+    """A run, or with a `client_id` that client's part of it, has ended well."""
 
     final_metrics: Metrics
 
 
 class TrainingError(Message, frozen=True, tag="training_error", gc=False):
-    """A run, or with a ``client_id`` that client's part of it, has failed: one clear line, and what helps to find out why."""
+    """A run, or with a `client_id` that client's part of it, has failed: one clear line, and what helps to see why."""
 
     error: str
     detail: str | None = None
@@ -125,14 +125,14 @@ class TrainingCancelled(Message, frozen=True, tag="training_cancelled", gc=False
 
 
 class RoundStart(Message, frozen=True, tag="round_start", gc=False):
-    """A federated round begins, at one client or (without ``client_id``) at the server; ``round`` counts from 1."""
+    """A federated round begins, at one client or (without `client_id`) at the server; `round` counts from 1."""
 
     round: int | None
     total_rounds: int | None
 
 
 class RoundEnd(Message, frozen=True, tag="round_end", gc=False):
-    """A federated round is over, at one client or (without ``client_id``) at the server."""
+    """A federated round is over, at one client or (without `client_id`) at the server."""
 
     round: int | None
     fit_metrics: Metrics
@@ -148,7 +148,7 @@ class LocalEpoch(Message, frozen=True, tag="local_epoch", gc=False):
 
 
 class RoundAggregated(Message, frozen=True, tag="round_aggregated", gc=False):
-    """The server has made the round's global model; ``metrics`` are that model's."""
+    """The server has made the round's global model; `metrics` are that model's."""
 
     round: int | None
     metrics: Metrics
@@ -157,7 +157,7 @@ class RoundAggregated(Message, frozen=True, tag="round_aggregated", gc=False):
 
 
 class ClientFailed(Message, frozen=True, tag="client_failed", gc=False):
-    """A client failed in a round, as the server or the hub saw it; ``client_id`` says which one."""
+    """A client failed in a round, as the server or the hub saw it; `client_id` says which one."""
 
     round: int | None
     error: str
@@ -178,8 +178,8 @@ class TestCurves(Message, frozen=True, tag="test_curves", gc=False):
 class Alert(Message, frozen=True, tag="alert", gc=False):
     """Something a person should know: a loss that became NaN, a silent client, a full disk, missing lines.
 
-    ``level`` is ``info``, ``warning`` or ``error``. ``phase`` and ``metric`` say what an alert on a value is about;
-    ``about`` names what the hub's own alert is about (``lost``, ``gap:<writer>:<n>``, …), so that it is told once.
+    `level` is `info`, `warning` or `error`. `phase` and `metric` say what an alert on a value is about;
+    `about` names what the hub's own alert is about (`lost`, `gap:<writer>:<n>`, …), so that it is told once.
     """
 
     level: str
@@ -191,21 +191,21 @@ class Alert(Message, frozen=True, tag="alert", gc=False):
 
 
 class RunQueued(Message, frozen=True, tag="run_queued", gc=False):
-    """The server has accepted a run and will start it; ``kind`` is ``centralized`` or ``federated``."""
+    """The server has accepted a run and will start it; `kind` is `centralized` or `federated`."""
 
     kind: str
     experiment_name: str
     mode: str
-    total_epochs: int | None | UnsetType = UNSET
-    total_rounds: int | None | UnsetType = UNSET
+    total_epochs: int | UnsetType | None = UNSET
+    total_rounds: int | UnsetType | None = UNSET
 
 
 class RunEdited(Message, frozen=True, tag="run_edited", gc=False):
     """Somebody gave the run a name, tags or notes; a field that is not set stays as it was."""
 
-    name: str | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
     tags: list[str] | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
+    notes: str | UnsetType | None = UNSET
 
 
 class Subscribed(Message, frozen=True, tag="subscribed", gc=False):
@@ -217,13 +217,13 @@ class Subscribed(Message, frozen=True, tag="subscribed", gc=False):
 
 
 class Custom(msgspec.Struct, frozen=True, gc=False):
-    """A message of the user's own: ``log_custom_event(type, data)``."""
+    """A message of the user's own: `log_custom_event(type, data)`."""
 
     type: str
     data: Any = None
     timestamp: str = ""
     client_id: str | UnsetType = UNSET
-    round: int | None | UnsetType = UNSET
+    round: int | UnsetType | None = UNSET
     run_id: str | UnsetType = UNSET
     offset: int | UnsetType = UNSET
 
@@ -249,13 +249,13 @@ STRUCTS: Final[tuple[type[Message], ...]] = (
 )
 
 MESSAGE_TYPES: Final[dict[str, type[Message]]] = {str(kind.__struct_config__.tag): kind for kind in STRUCTS}
-"""Every public message type by its name; any other name is a custom event (``Custom``)."""
+"""Every public message type by its name; any other name is a custom event (`Custom`)."""
 
 LIFECYCLE: Final[frozenset[str]] = frozenset(MESSAGE_TYPES) - {"step", "subscribed"}
 """The types of ours that are never dropped, merged or reordered. Custom events are lifecycle messages too."""
 
 TERMINAL: Final[frozenset[str]] = frozenset({"training_complete", "training_error", "training_cancelled"})
-"""The types that end a run or, with a ``client_id``, that client's part of it."""
+"""The types that end a run or, with a `client_id`, that client's part of it."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -269,12 +269,12 @@ _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGE_TYPES.it
 
 
 def is_lifecycle(type_name: str) -> bool:
-    """Whether a message of this type must reach every viewer (all but ``step``; a custom event must)."""
+    """Whether a message of this type must reach every viewer (all but `step`; a custom event must)."""
     return type_name not in ("step", "subscribed")
 
 
 def type_of(message: Message | Custom) -> str:
-    """The ``type`` that stands in the message."""
+    """The `type` that stands in the message."""
     if isinstance(message, Custom):
         return message.type
     return str(message.__struct_config__.tag)
@@ -289,7 +289,7 @@ def decode(body: bytes | str) -> Message | Custom:
     """The message in this JSON object; keys that are not known here are left out.
 
     Raises:
-        msgspec.DecodeError: it is not JSON, has no ``type``, or a field has another type (``ValidationError``).
+        msgspec.DecodeError: it is not JSON, has no `type`, or a field has another type (`ValidationError`).
     """
     name = _HEAD.decode(body).type
     decoder = _DECODERS.get(name)

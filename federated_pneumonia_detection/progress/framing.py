@@ -1,0 +1,139 @@
+"""A journal's lines, as bytes and nothing else: each carries its number and a checksum.
+
+A line is the message's JSON object with two more keys at its end, `n` and `crc`. What stands before them is the message
+as it was encoded, ready to be sent on; `crc` is the CRC-32 of everything before it, so a torn tail and a flipped bit are
+noticed (more than half of all flipped bits leave valid JSON).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from federated_pneumonia_detection.progress.errors import NotAJournal
+
+__all__ = [
+    "FORMAT",
+    "LONGEST_LINE",
+    "LONGEST_MESSAGE",
+    "Damage",
+    "JournalHeader",
+    "Line",
+    "decode_header",
+    "decode_line",
+    "encode_line",
+]
+
+FORMAT = 1
+"""The version of the format that the first line names."""
+
+LONGEST_MESSAGE = 256 * 1024
+"""A message of more bytes than this is not written."""
+
+LONGEST_LINE = 1024 * 1024
+"""A line of more bytes than this is nobody's: a reader passes over it without holding it in memory."""
+
+_TAIL_LENGTH = len(b',"crc":"00000000"}')
+
+
+class Line(NamedTuple):
+    """One whole line: the message as it was encoded (without `n` and `crc`), its number, its type, where it begins."""
+
+    body: bytes
+    n: int
+    type: str
+    byte: int = 0
+
+
+class Damage(NamedTuple):
+    """Bytes that are no line of ours: why, where they begin, and the number of the message that probably stood there."""
+
+    reason: str
+    byte: int = 0
+    n: int | None = None
+
+
+class JournalHeader(msgspec.Struct, frozen=True, tag_field="type", tag="journal"):
+    """A journal's first line: who writes.
+
+    `writer` is random and known nowhere else; `boot` and `pid_start` tell one process from another that got its pid.
+    `broadcast_interval` is the least time in seconds between two sends of this writer's messages to viewers.
+    """
+
+    format: int
+    writer: str
+    run_id: str
+    client_id: str | None
+    experiment_name: str
+    mode: str
+    host: str
+    boot: str
+    pid: int
+    pid_start: int | None
+    start: str
+    broadcast_interval: float = 0.0
+    hears: list[str] = []
+
+
+class _Type(msgspec.Struct, gc=False):
+    type: str
+
+
+_type_decoder = msgspec.json.Decoder(_Type)
+_header_decoder = msgspec.json.Decoder(JournalHeader)
+
+
+def encode_line(body: bytes, n: int) -> bytes:
+    """The journal line of an encoded message: a compact JSON object with at least one key."""
+    head = b'%b,"n":%d' % (body[:-1], n)
+    return b'%b,"crc":"%08x"}\n' % (head, crc32(head))
+
+
+def decode_line(line: bytes) -> Line | Damage:
+    """The message in a line (with or without its newline), or why there is none; never raises."""
+    if line.endswith(b"\n"):
+        line = line[:-1]
+    if not line:
+        return Damage("an empty line")
+    head = line[:-_TAIL_LENGTH]
+    # Compared as bytes: a hexadecimal digit in capitals would be a flipped bit, too.
+    if line[-_TAIL_LENGTH:] != b',"crc":"%08x"}' % crc32(head):
+        return Damage("its checksum does not match" if b'"crc":"' in line[-_TAIL_LENGTH:] else "not a whole line")
+    cut = head.rfind(b',"n":')
+    try:
+        n = int(head[cut + 5 :])
+        body = head[:cut] + b"}"
+        return Line(body, n, _type_of(body))
+    except ValueError:
+        return Damage("not a line of a journal")
+
+
+def decode_header(line: bytes) -> JournalHeader:
+    """The first line of a journal.
+
+    Raises:
+        NotAJournal: it is not one of ours, of a later format, or damaged.
+    """
+    decoded = decode_line(line)
+    if isinstance(decoded, Damage):
+        raise NotAJournal(f"its first line: {decoded.reason}")
+    if decoded.n != 0 or decoded.type != "journal":
+        raise NotAJournal("its first line says nothing about a writer")
+    try:
+        header = _header_decoder.decode(decoded.body)
+    except msgspec.DecodeError as error:
+        raise NotAJournal(f"its first line: {error}") from error
+    if header.format > FORMAT:
+        raise NotAJournal(f"its format is {header.format}; the latest known here is {FORMAT}")
+    return header
+
+
+def _type_of(body: bytes) -> str:
+    # Every writer of ours puts the type first; anything else is decoded properly.
+    if body.startswith(b'{"type":"'):
+        name = body[9 : body.index(b'"', 9)]
+        if b"\\" not in name:
+            return name.decode()
+    return _type_decoder.decode(body).type
