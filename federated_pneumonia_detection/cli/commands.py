@@ -1,0 +1,35 @@
+"""All commands of `fpd`, put together."""
+
+from __future__ import annotations
+
+import typer
+
+from federated_pneumonia_detection import __version__
+from federated_pneumonia_detection.cli import serve, train
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="fpd",
+    help="Train chest X-ray pneumonia detectors, and watch them live. For research, not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fpd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say which version."),
+) -> None:
+    """Options of `fpd` itself."""
+
+
+app.add_typer(train.app, name="train")
+app.command("serve")(serve.serve)

@@ -1,0 +1,31 @@
+"""Which errors a user can mend, and the line each is told in."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["one_line"]
+
+_OURS = {
+    "federated_pneumonia_detection.config.errors": ("ConfigError",),
+    "federated_pneumonia_detection.data.errors": ("DataError",),
+    "federated_pneumonia_detection.training.errors": ("TrainingError",),
+    "federated_pneumonia_detection.federated.errors": ("FederatedError",),
+    "federated_pneumonia_detection.server.errors": ("ServerError",),
+    "federated_pneumonia_detection.hub.errors": ("HubError",),
+    "federated_pneumonia_detection.progress.errors": ("ProgressError",),
+}
+"""By module, so that telling an error of one part imports none of the others."""
+
+
+def one_line(error: BaseException) -> str | None:
+    """What to tell a user of `error` in one line; `None` for an error that is a defect of ours and must stay loud."""
+    for module, names in _OURS.items():
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(error, tuple(getattr(loaded, name) for name in names)):
+            return " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed here; install federated-pneumonia-detection[all]"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None

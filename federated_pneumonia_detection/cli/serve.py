@@ -1,0 +1,38 @@
+"""`fpd serve`: the hub, the page, and trainings on request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="A loopback address; others are refused for now.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8000,
+    log_dir: Annotated[Path, typer.Option(help="Where journals lie; made where it is missing.")] = Path(
+        "logs/progress"
+    ),
+    database: Annotated[str | None, typer.Option(help="An SQLAlchemy URL; default: SQLite in the log dir.")] = None,
+    checkpoint_dir: Annotated[Path | None, typer.Option(help="Where trained models go.")] = None,
+    data_root: Annotated[list[Path] | None, typer.Option(help="A folder a run may take images from.")] = None,
+    max_runs: Annotated[int, typer.Option(min=1, help="Trainings that run at once; others wait.")] = 1,
+    allow_origin: Annotated[list[str] | None, typer.Option(help="A foreign origin that may read.")] = None,
+) -> None:
+    """Serve the page, the WebSocket and the API over a directory of journals."""
+    from federated_pneumonia_detection import server
+
+    settings = server.ServerSettings(
+        host=host,
+        port=port,
+        log_dir=log_dir,
+        database=database,
+        checkpoint_dir=checkpoint_dir,
+        data_roots=tuple(data_root) if data_root else server.default_data_roots(),
+        max_runs=max_runs,
+        allow_origins=tuple(allow_origin or ()),
+    )
+    server.serve(settings)
