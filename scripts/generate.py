@@ -1,13 +1,15 @@
 """Write everything that is generated from the code, or with `--check` fail when something is stale.
 
 Sources of truth: the messages (`progress/messages.py`), the close codes (`server/close_codes.py`), the configuration
-(`config/training.py`), the docstrings. Each generator is a function that returns the text of one file.
+(`config/training.py`), the commands and the routes. Each generator is a function that returns the text of one file.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+import reference
 
 from federated_pneumonia_detection.progress import schema
 from federated_pneumonia_detection.server import close_codes
@@ -21,6 +23,10 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/reference/messages.schema.json": schema.json_schema_text(),
         ROOT / "dashboard/src/client/messages.generated.ts": schema.typescript_text(),
         ROOT / "dashboard/src/client/closeCodes.generated.ts": close_codes.typescript_text(),
+        ROOT / "docs/reference/messages.md": reference.messages_page(),
+        ROOT / "docs/reference/configuration.md": reference.configuration_page(),
+        ROOT / "docs/reference/cli.md": reference.cli_page(),
+        ROOT / "docs/reference/http.md": reference.http_page(),
     }
 
 
