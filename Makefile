@@ -6,7 +6,7 @@ PAGE_SOURCES := $(shell find dashboard/src dashboard/index.html dashboard/vite.c
 NPM := scripts/npm.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help install page demo test test-quick check format generate docs bench long wheel clean
+.PHONY: help install page demo test test-quick check format generate docs pictures bench long wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ docs: .venv/.installed  ## the documentation as a site, in site/
 	@$(BIN)/python scripts/generate.py
 	@$(BIN)/mkdocs build --strict -q
 	@echo "site/index.html"
+
+pictures: install  ## the pictures of README and docs, from real trainings in a real browser
+	@$(BIN)/python scripts/pictures.py
 
 bench: install  ## every figure of the README, beside its peer or its limit
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt picows
