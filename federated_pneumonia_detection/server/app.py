@@ -1,0 +1,92 @@
+"""The FastAPI application: routes, guard, problem documents, page, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response
+
+import federated_pneumonia_detection
+from federated_pneumonia_detection.hub.hub import Hub
+from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.server import docs_page, events, health, openapi, problems, runs
+from federated_pneumonia_detection.server.page import Fallback
+from federated_pneumonia_detection.server.problems import Problem
+from federated_pneumonia_detection.server.security import Guard
+from federated_pneumonia_detection.server.service import Service
+from federated_pneumonia_detection.server.settings import ServerSettings
+
+__all__ = ["create_app", "make_service"]
+
+DESCRIPTION = """Start chest X-ray trainings, centralised or federated, and watch them live.
+
+The same messages come by WebSocket (`/ws/training-progress`), Server-Sent Events (`/api/stream`) and long poll
+(`/api/events`); each carries an `offset`, and `after=OFFSET&log_id=LOG` resumes anywhere. Errors are RFC 9457 problem
+documents. For research, not a medical device."""
+
+
+def make_service(settings: ServerSettings, hub: Hub | None = None) -> Service:
+    """The parts of a server, not started yet.
+
+    Args:
+        settings: what it is told.
+        hub: another hub than the one over `settings.database`.
+    """
+    if hub is None:
+        from federated_pneumonia_detection.server.database import open_hub
+
+        hub = open_hub(settings)
+    return Service(settings, hub)
+
+
+def create_app(settings: ServerSettings | None = None, *, service: Service | None = None) -> FastAPI:
+    """The application over `settings`; its hub starts and stops with it.
+
+    Args:
+        settings: what it is told; the defaults where left out.
+        service: its parts, where somebody made them already.
+    """
+    parts = service or make_service(settings or ServerSettings())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(parts.start)
+        try:
+            yield
+        finally:
+            parts.closing.set()
+            await run_in_threadpool(parts.close)
+
+    app = FastAPI(
+        title="federated_pneumonia_detection",
+        version=federated_pneumonia_detection.__version__,
+        summary="Chest X-ray training, watched live.",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.service = parts
+    problems.install(app)
+    app.add_middleware(Guard, allow_origins=parts.settings.allow_origins)
+    for family in (runs, events, health):
+        app.include_router(family.router)
+
+    @app.get("/ws/training-progress", include_in_schema=False)
+    async def not_a_page() -> Response:
+        raise Problem(
+            426, "This is a WebSocket.", "Connect with ws://, or poll /api/events.", headers={"upgrade": "websocket"}
+        )
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(docs_page.render(app.openapi()))
+
+    app.router.default = Fallback(parts.settings.page_dir)
+    openapi.install(app, structs=[runs.RunList, RunState], models=[runs.RunEdit])
+    return app

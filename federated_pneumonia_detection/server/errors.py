@@ -1,0 +1,13 @@
+"""What can stop a server from serving.
+
+ServerError
+    it cannot start: the message is one line that says what was wrong and what would be right.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ServerError"]
+
+
+class ServerError(RuntimeError):
+    """The server cannot start. `str()` is one clear line for the terminal; no traceback belongs beside it."""

@@ -1,0 +1,74 @@
+"""Whether the server lives, whether it is ready, and its numbers for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.responses import JSONResponse, Response
+
+import federated_pneumonia_detection
+from federated_pneumonia_detection.server.openapi import answers, refuses, text_answer
+from federated_pneumonia_detection.server.problems import Problem
+from federated_pneumonia_detection.server.service import Service, service_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["health"])
+
+_OK = {"type": "object", "properties": {"status": {"const": "ok"}, "version": {"type": "string"}}}
+
+
+@router.get("/healthz", summary="Does it live", responses=answers(_OK, "It does.") | refuses(403))
+async def healthz() -> Response:
+    """Answers as long as the process can answer anything."""
+    return JSONResponse({"status": "ok", "version": federated_pneumonia_detection.__version__})
+
+
+@router.get("/readyz", summary="Is it ready", responses=answers(_OK, "It is.") | refuses(403, 503))
+async def readyz(request: Request) -> Response:
+    """Ready is: the journals that were there have been read, and the server is not closing."""
+    service = service_of(request)
+    if service.closing.is_set():
+        raise Problem(503, "The server is closing.", "The next one takes over what runs.")
+    return JSONResponse({"status": "ok", "version": federated_pneumonia_detection.__version__})
+
+
+class _Numbers(Collector):
+    """Asked when Prometheus asks, so that nothing has to be counted twice."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterable[Metric]:
+        yield from _gauges("hub", self._service.hub.stats())
+        by_status: dict[str, int] = {}
+        for run in self._service.hub.runs():
+            by_status[run.status] = by_status.get(run.status, 0) + 1
+        runs = GaugeMetricFamily("fpd_runs", "Runs by status.", labels=["status"])
+        for status, count in sorted(by_status.items()):
+            runs.add_metric([status], count)
+        yield runs
+
+
+def _gauges(part: str, numbers: dict[str, float]) -> Iterator[Metric]:
+    for name, value in numbers.items():
+        gauge = GaugeMetricFamily(f"fpd_{part}_{name}", f"{name.replace('_', ' ').capitalize()}.")
+        gauge.add_metric([], value)
+        yield gauge
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    responses=text_answer("text/plain", "Prometheus text.") | refuses(403),
+    response_class=Response,
+)
+def metrics(request: Request) -> Response:
+    """Runs by status, and what the hub counts."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Numbers(service_of(request)))
+    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})

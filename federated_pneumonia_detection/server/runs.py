@@ -1,0 +1,238 @@
+"""What runs there are, what is known of each, and what may be changed about one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from federated_pneumonia_detection.hub.errors import RunActive, UnknownRun
+from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.progress.messages import RunEdited
+from federated_pneumonia_detection.server.bodies import StrictModel, body_doc, read_body
+from federated_pneumonia_detection.server.events import ClientId, RunId
+from federated_pneumonia_detection.server.openapi import answers, refuses, text_answer
+from federated_pneumonia_detection.server.problems import Problem
+from federated_pneumonia_detection.server.service import no_run, service_of
+
+__all__ = ["RunEdit", "RunList", "router", "select"]
+
+router = APIRouter(prefix="/api/runs", tags=["runs"])
+
+Status = Literal["queued", "started", "running", "completed", "failed", "cancelled", "lost"]
+Mode = Literal["centralized", "federated"]
+Sort = Literal["live", "start_time", "-start_time", "updated_at", "-updated_at", "name", "-name", "status", "-status"]
+
+LIVE = frozenset({"queued", "started", "running"})
+
+
+class RunList(msgspec.Struct, frozen=True):
+    """One page of runs, and how many there are in all."""
+
+    runs: list[RunState]
+    total: int
+    page: int
+    limit: int
+
+
+class RunEdit(StrictModel):
+    """What may be changed about a run; what is left out stays as it is."""
+
+    name: str | None = Field(None, max_length=200, description="How the run is called in lists.")
+    tags: list[Annotated[str, Field(min_length=1, max_length=50)]] | None = Field(
+        None, max_length=20, description="Words to find it by."
+    )
+    notes: str | None = Field(None, max_length=10_000, description="Anything.")
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def select(runs: Iterable[RunState], *, q: str, status: frozenset[str], mode: str | None, sort: Sort) -> list[RunState]:
+    """The runs that fit, in order. `q` is looked for in name, experiment, run id, tags and notes."""
+    wanted = q.casefold()
+    fitting = [
+        run
+        for run in runs
+        if (not status or run.status in status)
+        and (mode is None or run.mode == mode)
+        and (not wanted or any(wanted in text.casefold() for text in _texts(run)))
+    ]
+    # Sorting keeps the order of equals, so each rule stands on top of "newest first". A run without a start waits for
+    # it: that is the newest of all.
+    fitting.sort(key=lambda run: run.start_time or "9", reverse=True)
+    key, backwards = sort.removeprefix("-"), sort.startswith("-")
+    if key == "live":
+        fitting.sort(key=lambda run: run.status not in LIVE)
+    elif key == "start_time" and not backwards:
+        fitting.reverse()
+    elif key == "updated_at":
+        fitting.sort(key=lambda run: run.updated_at or "", reverse=backwards)
+    elif key == "name":
+        fitting.sort(key=lambda run: (run.name or run.experiment_name).casefold(), reverse=backwards)
+    elif key == "status":
+        fitting.sort(key=lambda run: run.status, reverse=backwards)
+    return fitting
+
+
+def _texts(run: RunState) -> tuple[str, ...]:
+    return (run.name, run.experiment_name, run.run_id, run.notes, *run.tags)
+
+
+@router.get("", summary="List the runs", responses=answers(RunList, "Runs, a page of them.") | refuses(403, 422))
+def list_runs(
+    request: Request,
+    q: Annotated[str, Query(max_length=200, description="Part of a name, experiment, id, tag or note.")] = "",
+    status: Annotated[list[Status] | None, Query(description="Only these; may be given several times.")] = None,
+    mode: Annotated[Mode | None, Query(description="Only these.")] = None,
+    sort: Annotated[Sort, Query(description="live: those not ended first, then the newest. `-` turns it.")] = "live",
+    page: Annotated[int, Query(ge=1, le=1_000_000, description="Counted from 1.")] = 1,
+    limit: Annotated[int, Query(ge=1, le=500, description="Runs on a page.")] = 50,
+) -> Response:
+    """All runs the server knows, whoever made them."""
+    found = select(service_of(request).hub.runs(), q=q, status=frozenset(status or ()), mode=mode, sort=sort)
+    first = (page - 1) * limit
+    return _json(RunList(found[first : first + limit], len(found), page, limit))
+
+
+@router.get("/{run_id}", summary="One run's state", responses=answers(RunState, "The run, now.") | refuses(403, 404))
+def one_run(request: Request, run_id: RunId) -> Response:
+    """Everything in one object: where the run stands, in numbers and in one sentence."""
+    return _json(service_of(request).run(run_id))
+
+
+@router.patch(
+    "/{run_id}",
+    summary="Name, tag or note a run",
+    responses=answers(RunState, "The run as it is then.") | refuses(403, 404, 413, 415, 422),
+    openapi_extra=body_doc(RunEdit, {"name": "Baseline", "tags": ["paper"], "notes": "lower learning rate"}),
+)
+async def edit_run(request: Request, run_id: RunId) -> Response:
+    """What is left out stays. It is a message of the run like any other, so every viewer sees it."""
+    service = service_of(request)
+    run = service.run(run_id)
+    edit = await read_body(request, RunEdit)
+    given: dict[str, Any] = {name: getattr(edit, name) for name in edit.model_fields_set}
+    if given.get("tags", ()) is None:
+        given["tags"] = []
+    if given:
+        await run_in_threadpool(service.hub.say, run.run_id, RunEdited(**given))
+    return _json(service.run(run.run_id))
+
+
+@router.delete(
+    "/{run_id}",
+    status_code=204,
+    summary="Delete an ended run",
+    responses=refuses(403, 404, 409),
+    response_class=Response,
+)
+def delete_run(request: Request, run_id: RunId) -> Response:
+    """Its journals, documents and output are deleted; its checkpoints stay."""
+    service = service_of(request)
+    run = service.run(run_id)
+    try:
+        service.hub.forget(run.run_id)
+    except RunActive as error:
+        raise Problem(
+            409, f"Run {run.run_id!r} is {error.status}.", "Only an ended run is deleted; cancel it first."
+        ) from None
+    except UnknownRun:
+        raise no_run(run_id) from None
+    shutil.rmtree(service.settings.jobs_dir / run.run_id, ignore_errors=True)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/{run_id}/log",
+    summary="What the training process printed",
+    responses=text_answer("text/plain", "Standard output and error.") | refuses(403, 404),
+    response_class=Response,
+)
+def run_log(request: Request, run_id: RunId) -> Response:
+    """Only of runs this server started. A `Range` header gets a part of it, as `bytes=-4000`."""
+    service = service_of(request)
+    run = service.run(run_id)
+    output: Path = service.settings.jobs_dir / run.run_id / "output.log"
+    if not output.is_file():
+        raise Problem(
+            404, f"There is no output of run {run.run_id!r}.", "It is kept for runs that this server started."
+        )
+    return FileResponse(output, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
+
+
+@router.get(
+    "/{run_id}/document",
+    summary="The polled document of the whole run",
+    responses=answers({"type": "object"}, "What the file beside the journal holds, of all writers, with offsets.")
+    | {304: {"description": "It is as you know it (`If-None-Match`)."}}
+    | refuses(403, 404),
+    response_class=Response,
+)
+def run_document(request: Request, run_id: RunId) -> Response:
+    """For a page that polls one URL; ask with `If-None-Match` and an unchanged document costs nothing."""
+    service = service_of(request)
+    body, etag = service.hub.document(service.run(run_id).run_id)
+    tag = etag if etag.startswith(('"', "W/")) else f'"{etag}"'
+    headers = {"etag": tag, "cache-control": "no-cache"}
+    known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
+    if tag.removeprefix("W/") in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@router.get(
+    "/{run_id}/series",
+    summary="Metrics as columns",
+    responses=answers({"type": "object"}, "Step and epoch metrics as columns.") | refuses(403, 404, 422),
+    response_class=Response,
+)
+def run_series(
+    request: Request,
+    run_id: RunId,
+    metric: Annotated[str | None, Query(max_length=1000, description="Only this one.", examples=["val_loss"])] = None,
+    client_id: ClientId = None,
+    points: Annotated[
+        int | None,
+        Query(ge=2, le=100_000, description="At most about so many; least and greatest of each bucket stay."),
+    ] = None,
+    since: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only steps above this `row`.")] = None,
+) -> Response:
+    """What was merged on the way to a viewer is all here."""
+    service = service_of(request)
+    run = service.run(run_id)
+    return _json(service.hub.series(run.run_id, metric=metric, client_id=client_id, points=points, since=since))
+
+
+@router.get(
+    "/{run_id}/export",
+    summary="Metrics for a notebook",
+    responses=text_answer("text/csv", "A file; `format=jsonl` is `application/jsonl`.") | refuses(403, 404, 422),
+    response_class=Response,
+)
+def run_export(
+    request: Request,
+    run_id: RunId,
+    format: Annotated[Literal["csv", "jsonl"], Query(description="csv, or JSON Lines.")] = "csv",
+) -> Response:
+    """As `pandas.read_csv("http://localhost:8000/api/runs/latest/export?format=csv")`."""
+    service = service_of(request)
+    run = service.run(run_id)
+    return StreamingResponse(
+        service.hub.export(run.run_id, format),
+        media_type="text/csv; charset=utf-8" if format == "csv" else "application/jsonl",
+        headers={"content-disposition": f'attachment; filename="{_file_name(run.run_id)}.{format}"'},
+    )
+
+
+def _file_name(run_id: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", run_id)[:100]

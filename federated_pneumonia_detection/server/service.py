@@ -1,0 +1,61 @@
+"""What the routes share: the hub, the supervisor, the settings, and whether the server is closing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from federated_pneumonia_detection.hub.hub import Hub
+from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.server.problems import Problem
+from federated_pneumonia_detection.server.settings import ServerSettings
+
+__all__ = ["Service", "no_run", "service_of"]
+
+
+@dataclass
+class Service:
+    """One server's parts.
+
+    Attributes:
+        settings: what it was told.
+        hub: the log of all runs.
+        closing: set when the server is told to stop: streams and long polls end at once.
+    """
+
+    settings: ServerSettings
+    hub: Hub
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def start(self) -> None:
+        """Begin to read journals."""
+        self.hub.start()
+
+    def close(self) -> None:
+        """Stop reading; trainings go on."""
+        self.hub.close()
+
+    def run(self, run_id: str) -> RunState:
+        """The run called `run_id` (or `latest`).
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        known = self.hub.resolve(run_id)
+        state = None if known is None else self.hub.run(known)
+        if state is None:
+            raise no_run(run_id)
+        return state
+
+
+def service_of(connection: HTTPConnection) -> Service:
+    """The parts of the server that got `connection`."""
+    return cast(Service, connection.app.state.service)
+
+
+def no_run(run_id: str) -> Problem:
+    """What is answered to who asks for a run that is not there."""
+    return Problem(404, f"There is no run {run_id[:200]!r}.", "GET /api/runs lists those there are.")

@@ -1,0 +1,179 @@
+"""Runs the application on loopback until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from federated_pneumonia_detection.hub.errors import HubError
+from federated_pneumonia_detection.server.app import create_app, make_service
+from federated_pneumonia_detection.server.errors import ServerError
+from federated_pneumonia_detection.server.service import Service
+from federated_pneumonia_detection.server.settings import ServerSettings
+from federated_pneumonia_detection.server.sockets import bind, url_of
+from federated_pneumonia_detection.server.viewer_protocol import ViewerProtocol
+
+__all__ = ["BackgroundServer", "running", "serve"]
+
+PING_EVERY_S = 20.0
+GREATEST_VIEWER_MESSAGE_BYTES = 64 * 1024
+CLOSES_WITHIN_S = 5
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which ends streams and long polls when it is told to stop, and dies of no signal by itself."""
+
+    def __init__(self, service: Service, on_ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            create_app(service=service),
+            ws=ViewerProtocol,
+            ws_ping_interval=PING_EVERY_S,
+            ws_ping_timeout=PING_EVERY_S,
+            ws_max_size=GREATEST_VIEWER_MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # frames are small; compressing each for each viewer costs more than it saves
+            timeout_graceful_shutdown=CLOSES_WITHIN_S,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+        )
+        super().__init__(config)
+        self.service = service
+        self.stopped_by: signal.Signals | None = None
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what waits, then close viewers (1012) and the rest."""
+        self.service.closing.set()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; at a second Ctrl-C at once."""
+        self.stopped_by = signal.Signals(sig)
+        super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, but without raising the signals again at the end: the caller has a last line to say."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _open(settings: ServerSettings) -> Service:
+    """The service over `settings`.
+
+    Raises:
+        ServerError: its database is held by another server, or its directory cannot be used.
+    """
+    try:
+        return make_service(settings)
+    except HubError as error:
+        raise ServerError(str(error)) from error
+    except OSError as error:
+        raise ServerError(
+            f"log directory {settings.log_dir}: {error.strerror or error}; name one that can be written with --log-dir"
+        ) from error
+
+
+def serve(
+    settings: ServerSettings,
+    *,
+    on_ready: Callable[[str], None] | None = None,
+    say: Callable[[str], None] = _say,
+) -> signal.Signals | None:
+    """Serve until SIGINT or SIGTERM. Trainings go on; the last lines say which.
+
+    Args:
+        settings: what to serve, and where.
+        on_ready: called with the server's address once it answers.
+        say: takes each line meant for the terminal.
+
+    Returns:
+        The signal that ended it.
+
+    Raises:
+        ServerError: it cannot start; its text is one line for the terminal.
+    """
+    sockets = bind(settings.host, settings.port)
+    try:
+        service = _open(settings)
+        url = url_of(sockets)
+
+        def ready() -> None:
+            say(f"Serving on {url} (journals in {settings.log_dir}). Ctrl-C stops the server, not the runs.")
+            if on_ready is not None:
+                on_ready(url)
+
+        server = _Server(service, ready)
+        server.run(sockets=sockets)
+    finally:
+        for listener in sockets:
+            listener.close()
+    return server.stopped_by
+
+
+class BackgroundServer:
+    """A server on a thread of its own, for a program that does something else in front."""
+
+    def __init__(self, url: str, service: Service, server: _Server, thread: threading.Thread) -> None:
+        self.url = url
+        self.service = service
+        self._server = server
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Stop it and wait for its end; trainings go on."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@contextmanager
+def running(settings: ServerSettings, *, service: Service | None = None) -> Iterator[BackgroundServer]:
+    """Serve on a thread while the `with` block runs.
+
+    Raises:
+        ServerError: it cannot start.
+    """
+    sockets = bind(settings.host, settings.port)
+    ready = threading.Event()
+    try:
+        server = _Server(service or _open(settings), ready.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": sockets}, name="server", daemon=True)
+        thread.start()
+        while not ready.wait(0.05):
+            if not thread.is_alive():
+                raise ServerError("the server ended while it was starting; its output says why")
+        background = BackgroundServer(url_of(sockets), server.service, server, thread)
+        try:
+            yield background
+        finally:
+            background.stop()
+    finally:
+        for listener in sockets:
+            listener.close()

@@ -1,0 +1,123 @@
+"""The listening sockets: loopback only, IPv4 and IPv6 on one port, and who holds a port that is taken."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from federated_pneumonia_detection.server.errors import ServerError
+from federated_pneumonia_detection.server.security import is_loopback_name
+
+__all__ = ["bind", "holder_of", "url_of"]
+
+_TRIES_FOR_A_FREE_PAIR = 10
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on `port` of 127.0.0.1 and, where this machine has IPv6, of ::1; or of the one address named.
+
+    Args:
+        host: a loopback name or address; `localhost`, `127.0.0.1` and `::1` mean both.
+        port: 0 for one that is free on both.
+
+    Raises:
+        ServerError: the host is not loopback, the port is no port, taken, or not ours to take.
+    """
+    if not 0 <= port <= 65_535:
+        raise ServerError(f"port {port}: there is no such port; use 1 to 65535, or 0 for a free one")
+    if not is_loopback_name(host):
+        tunnel = f"ssh -L {port or 8000}:127.0.0.1:{port or 8000}"
+        raise ServerError(
+            f"host {host}: others on the network could start trainings here, and this version has no tokens to keep "
+            f"them out; serve on 127.0.0.1 and reach it from elsewhere by `{tunnel}`"
+        )
+    addresses = ["127.0.0.1", "::1"] if host in ("localhost", "127.0.0.1", "::1", "[::1]") else [host.strip("[]")]
+    if not _has_ipv6():
+        addresses = [address for address in addresses if ":" not in address] or ["127.0.0.1"]
+    tries = _TRIES_FOR_A_FREE_PAIR if port == 0 else 1
+    while True:
+        tries -= 1
+        try:
+            return _bind_all(addresses, port)
+        except OSError as error:
+            if tries == 0:
+                raise ServerError(_why(port, error)) from None
+
+
+def _bind_all(addresses: list[str], port: int) -> list[socket.socket]:
+    bound: list[socket.socket] = []
+    try:
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            bound.append(listener)
+            if os.name == "posix":  # elsewhere this option lets two programs share a port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((address, port))
+            listener.listen(2048)
+            port = port or listener.getsockname()[1]
+    except OSError:
+        for listener in bound:
+            listener.close()
+        raise
+    return bound
+
+
+def _has_ipv6() -> bool:
+    if not socket.has_ipv6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _why(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        holder = holder_of(port)
+        return (
+            f"port {port} is taken{f' by {holder}' if holder else ''}; stop that, or choose another with --port "
+            "(--port 0 picks a free one)"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"port {port} may not be opened by this user; choose one above 1023 with --port"
+    return f"port {port} cannot be opened: {error.strerror or error}"
+
+
+def holder_of(port: int) -> str | None:
+    """The process that listens on `port`, as `pid 4711 (fpd serve)`; `None` where that cannot be known.
+
+    Only Linux tells, in /proc, and only of processes of the same user (of all, to root).
+    """
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                columns = line.split()
+                listening = columns[3] == "0A"
+                if listening and int(columns[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{columns[9]}]")
+    if not inodes:
+        return None
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if any(str(descriptor.readlink()) in inodes for descriptor in (process / "fd").iterdir()):
+                words = (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                command = " ".join(word.decode(errors="replace") for word in words)
+                shown = command if len(command) <= 80 else f"{command[:79]}…"
+                return f"pid {process.name} ({shown})" if shown.isprintable() else f"pid {process.name}"
+    return None
+
+
+def url_of(sockets: list[socket.socket]) -> str:
+    """The address to open in a browser."""
+    first = sockets[0].getsockname()
+    host = f"[{first[0]}]" if ":" in first[0] else first[0]
+    return f"http://{host}:{first[1]}"

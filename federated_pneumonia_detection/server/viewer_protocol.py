@@ -1,0 +1,104 @@
+"""uvicorn's WebSocket protocol, with a bound on what a viewer can make the server hold.
+
+The original writes to the transport whether or not the viewer reads, so one viewer that stops reading grows the server
+without end. Here `send` waits while the transport is full (the wait fills the hub's queue for that viewer, which has
+the bound and the close code), a viewer that never takes its close frame is cut off, and so is one that only pings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
+
+__all__ = ["FRAME_KEY", "ViewerProtocol", "text_frame_header"]
+
+FRAME_KEY = "fpd.frame"
+"""In a `websocket.send`: the text once more, as the bytes it is sent as."""
+
+CLOSES_WITHIN_S = 10.0
+GREATEST_UNREAD_BYTES = 1024 * 1024
+
+
+def text_frame_header(size_bytes: int) -> bytes:
+    """The header of an unfragmented, unmasked text frame (RFC 6455, section 5.2)."""
+    if size_bytes < 126:
+        return bytes((0x81, size_bytes))
+    if size_bytes < 65_536:
+        return b"\x81\x7e" + size_bytes.to_bytes(2, "big")
+    return b"\x81\x7f" + size_bytes.to_bytes(8, "big")
+
+
+class ViewerProtocol(WebSocketsSansIOProtocol):
+    """One viewer's connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport, and be told when its buffer is full and when it is not any more."""
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=64 * 1024)
+
+    def pause_writing(self) -> None:
+        """The viewer does not read: let `send` wait."""
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self.writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let a `send` that waits find out."""
+        super().connection_lost(exc)
+        self.writable.set()
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the answers to earlier ones already pile up unread."""
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > GREATEST_UNREAD_BYTES:
+            self.transport.abort()
+
+    def shutdown(self) -> None:
+        """Say 1012 and go; a viewer that does not take it does not hold up the server."""
+        super().shutdown()
+        self._cut_off_later()
+
+    async def send(self, message: Any) -> None:
+        """Send what the application gives; a text that comes with its bytes goes out as it is."""
+        if message["type"] == "websocket.http.response.body" and self.initial_response is not None:
+            self._deny(*self.initial_response[:2], bytes(message.get("body", b"")))
+            return
+        payload = message.get(FRAME_KEY) if message["type"] == "websocket.send" else None
+        if payload is None or self.conn.extensions:
+            await super().send(message)
+            if message["type"] == "websocket.close":
+                self._cut_off_later()
+            return
+        if not self.writable.is_set():
+            await self.writable.wait()
+        if self.conn.state is not State.OPEN or self.transport.is_closing():
+            raise ClientDisconnected
+        self.transport.write(text_frame_header(len(payload)) + payload)
+
+    def _deny(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Answer a handshake with an HTTP response (the original would send two lengths and two types)."""
+        response = self.conn.reject(status, body.decode())
+        for name, value in headers:
+            while name in response.headers:
+                del response.headers[name]
+            response.headers[name] = value
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        self.conn.send_response(response)
+        self.close_sent = True
+        self.handshake_complete = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
+    def _cut_off_later(self) -> None:
+        # After the end of the loop nothing is left to cut off, so nobody waits for this timer.
+        self.loop.call_later(CLOSES_WITHIN_S, self._cut_off)
+
+    def _cut_off(self) -> None:
+        if self.transport.get_write_buffer_size() > 0:
+            self.transport.abort()
