@@ -1,0 +1,100 @@
+"""Images in memory, handed out as whole batches of bytes; augmentation happens later, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+if TYPE_CHECKING:
+    from federated_pneumonia_detection.config import TrainingConfig
+    from federated_pneumonia_detection.data import Dataset as Xrays
+
+__all__ = ["ImageBatches", "XrayDataModule"]
+
+Batch = tuple[Tensor, Tensor]
+
+
+class ImageBatches(Dataset[Batch]):
+    """Grey images and their labels.
+
+    Args:
+        images: uint8 ``(N, H, W)``.
+        labels: 0 and 1, ``(N,)``.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images = images
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.images[index], self.labels[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """A whole batch at once: one indexing instead of one Python call an image."""
+        chosen = torch.as_tensor(indices)
+        return self.images[chosen], self.labels[chosen]
+
+
+class XrayDataModule(pl.LightningDataModule):
+    """The splits of a data set as Lightning wants them.
+
+    Args:
+        data: From ``data.load_source``.
+        config: Batch size, seed and number of workers are read.
+    """
+
+    def __init__(self, data: Xrays, config: TrainingConfig) -> None:
+        super().__init__()
+        self.config = config
+        self._splits = {
+            split: ImageBatches(torch.from_numpy(data.images[split]), torch.from_numpy(data.labels[split]))
+            for split in ("train", "val", "test")
+        }
+        # Of its own, so that the order of the images depends on the seed alone, whatever else draws numbers.
+        self._order = torch.Generator().manual_seed(config.seed)
+
+    def labels(self, split: str) -> Tensor:
+        """The labels of ``train``, ``val`` or ``test``."""
+        return self._splits[split].labels
+
+    def images(self, split: str) -> Tensor:
+        """The images of ``train``, ``val`` or ``test``, uint8 ``(N, H, W)``."""
+        return self._splits[split].images
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled; the last, smaller batch is left out, since a handful of images disturbs the batch norm."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """In order; none if the split is empty."""
+        return self._loader("val") if len(self._splits["val"]) else []
+
+    def test_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """In order; none if the split is empty."""
+        return self._loader("test") if len(self._splits["test"]) else []
+
+    def _loader(self, split: str, *, shuffle: bool = False) -> DataLoader[Batch]:
+        dataset, size = self._splits[split], self.config.batch_size
+        return DataLoader(
+            dataset,
+            batch_size=size if shuffle else max(size, 256),
+            shuffle=shuffle,
+            drop_last=shuffle and len(dataset) >= size,
+            num_workers=self.config.num_workers,
+            persistent_workers=self.config.num_workers > 0,
+            generator=self._order if shuffle else None,
+            collate_fn=_as_it_is,
+        )
+
+
+def _as_it_is(batch: Any) -> Any:
+    """Instead of torch's collation: ``__getitems__`` gives a whole batch already."""
+    return batch
