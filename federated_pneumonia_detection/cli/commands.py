@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from federated_pneumonia_detection import __version__
-from federated_pneumonia_detection.cli import serve, train
+from federated_pneumonia_detection.cli import demo, runs, serve, train
 
 __all__ = ["app"]
 
@@ -31,5 +31,9 @@ def options(
     """Options of `fpd` itself."""
 
 
-app.add_typer(train.app, name="train")
+app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.add_typer(train.app, name="train")
+app.command("runs")(runs.runs)
+app.command("logs")(runs.logs)
+app.command("export")(runs.export)

@@ -1,0 +1,101 @@
+"""A server as the commands see it: runs, messages, starting and stopping, each over its public HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+__all__ = ["DEFAULT_URL", "Client", "ServerAway", "ServerRefused"]
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+ENDED = frozenset({"completed", "failed", "cancelled", "lost"})
+
+
+class ServerAway(ConnectionError):
+    """No server answers at that URL."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"no server answers at {url}; start one with `fpd serve`, or name another with --url")
+
+
+class ServerRefused(ValueError):
+    """The server answered with a problem; `str()` is that problem in one line, `status` the HTTP status."""
+
+    def __init__(self, problem: dict[str, Any], status: int) -> None:
+        told = problem.get("detail") or problem.get("title") or f"HTTP {status}"
+        super().__init__(" ".join(str(told).split()))
+        self.status = status
+
+
+class Client:
+    """HTTP to one server. Context manager."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(10, read=40))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.TransportError:
+            raise ServerAway(self.url) from None
+        if answer.is_error:
+            try:
+                problem = answer.json()
+            except ValueError:
+                problem = {}
+            raise ServerRefused(problem if isinstance(problem, dict) else {}, answer.status_code)
+        return answer
+
+    def answers(self) -> bool:
+        """Whether a server of ours is there."""
+        try:
+            return self._http.get("/healthz", timeout=2).is_success
+        except httpx.TransportError:
+            return False
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, newest first."""
+        return list(self._ask("GET", "/api/runs", params={"limit": 200}).json()["runs"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """One run's state; `latest` is a run too."""
+        return dict(self._ask("GET", f"/api/runs/{run_id}").json())
+
+    def start(self, kind: str, body: dict[str, Any]) -> str:
+        """Start a training of `kind`; its run id."""
+        return str(self._ask("POST", f"/api/{kind}/train", json=body).json()["run_id"])
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop."""
+        self._ask("POST", f"/api/runs/{run_id}/cancel", json={})
+
+    def log(self, run_id: str) -> str:
+        """What the process of a run that the server started has printed."""
+        return self._ask("GET", f"/api/runs/{run_id}/log").text
+
+    def export(self, run_id: str, form: str) -> Iterator[bytes]:
+        """The metrics of a run as `csv` or `jsonl`."""
+        yield self._ask("GET", f"/api/runs/{run_id}/export", params={"format": form}).content
+
+    def messages(self, run_id: str, *, after: int = 0) -> Iterator[dict[str, Any] | None]:
+        """Every message of a run, then live, by long poll; `None` when nothing came for a second, for redraws."""
+        cursor: dict[str, Any] = {"after": after}
+        while True:
+            page = self._ask("GET", f"/api/runs/{run_id}/events", params={**cursor, "wait": 1}).json()
+            yield from page["messages"]
+            if not page["messages"]:
+                yield None
+            offsets = [message["offset"] for message in page["messages"] if "offset" in message]
+            cursor = {"after": max(offsets, default=cursor["after"]), "log_id": page["log_id"]}

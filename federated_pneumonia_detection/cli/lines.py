@@ -1,0 +1,99 @@
+"""One message as one plain line, the same in `fpd train`, `fpd watch` on a pipe and `fpd demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+__all__ = ["PHANTOMS", "line", "metric_words", "rate"]
+
+PHANTOMS = "phantoms, not X-rays"
+"""What every view says beside the name of a run that was not trained on X-rays."""
+
+SHOWN = ("loss", "auroc", "accuracy", "recall", "specificity")
+NAMES = {"auroc": "AUROC"}
+
+
+def rate(value: Any) -> str:
+    """A number as the page writes it: three decimals and a real minus sign, `none` for what could not be told."""
+    if not isinstance(value, int | float):
+        return "none"
+    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def metric_words(metrics: Mapping[str, Any]) -> str:
+    """The metrics a reader looks for first: `AUROC 0.931, loss 0.210`."""
+    found = []
+    for short in SHOWN:
+        for name, value in metrics.items():
+            if name.rsplit("_", 1)[-1] == short:
+                found.append(f"{NAMES.get(short, short)} {rate(value)}")
+                break
+    if not found:
+        found = [f"{name} {rate(value)}" for name, value in metrics.items() if isinstance(value, int | float)][:4]
+    return ", ".join(found) or "no metrics"
+
+
+def _of(number: Any, total: Any) -> str:
+    return f"{number} of {total}" if total else f"{number}"
+
+
+def _clock(timestamp: Any) -> str:
+    try:
+        return datetime.fromisoformat(str(timestamp)).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return "--:--:--"
+
+
+def _words(message: Mapping[str, Any]) -> str | None:
+    kind = message["type"]
+    who = message.get("client_id")
+    told: str | None = None
+    if kind == "run_start":
+        data = message.get("data") or {}
+        counts = {name: split.get("n") for name, split in (data.get("splits") or {}).items()}
+        images = ", ".join(f"{n} {name}" for name, n in counts.items())
+        phantom = f" ({PHANTOMS})" if data.get("phantom") else ""
+        again = f", attempt {message['attempt']}" if message.get("attempt", 1) > 1 else ""
+        told = f"started {message.get('experiment_name')}{again}{phantom}" + (f": {images} images" if images else "")
+    elif kind == "epoch_end":
+        phase = {"val": "validation"}.get(message["phase"], message["phase"])
+        epoch = _of(message["epoch"], message.get("total_epochs"))
+        told = f"epoch {epoch}, {phase}: {metric_words(message['metrics'])}"
+    elif kind == "round_start" and who is None:
+        told = f"round {_of(message['round'], message.get('total_rounds'))} opened"
+    elif kind == "local_epoch":
+        told = f"round {message['round']}, local epoch {message['local_epoch']}: {metric_words(message['metrics'])}"
+    elif kind == "round_end" and who is not None:
+        told = f"sent round {message['round']}: {metric_words(message['eval_metrics'] or message['fit_metrics'])}"
+    elif kind == "round_aggregated":
+        failed = f", without {', '.join(message['failed_clients'])}" if message.get("failed_clients") else ""
+        told = f"round {message['round']}, global model{failed}: {metric_words(message['metrics'])}"
+    elif kind == "client_failed":
+        told = f"failed in round {message.get('round')}: {message['error']}"
+    elif kind == "training_complete":
+        told = f"complete: {_final(message.get('final_metrics') or {})}"
+    elif kind == "training_error":
+        told = f"failed: {message['error']}"
+    elif kind == "training_cancelled":
+        by = f" by {message['by']}" if message.get("by") else ""
+        told = f"stopped{by}" + (f": {message['reason']}" if message.get("reason") else "")
+    elif kind == "alert":
+        told = f"{message['level']}: {message['title']}. {message['text']}"
+    if told is not None and who is not None:
+        return f"{who}: {told}"
+    return told
+
+
+def _final(metrics: Mapping[str, Any]) -> str:
+    test = {name: value for name, value in metrics.items() if name.startswith("test_")}
+    if test:
+        return "test " + metric_words(test)
+    return ", ".join(f"{name} {value}" for name, value in metrics.items()) or "no final metrics"
+
+
+def line(message: Mapping[str, Any]) -> str | None:
+    """The message in words, with its time; `None` for one that a reader of lines does not need."""
+    told = _words(message)
+    return None if told is None else f"{_clock(message.get('timestamp'))} {' '.join(told.split())}"

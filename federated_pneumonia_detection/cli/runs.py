@@ -1,0 +1,59 @@
+"""`fpd runs`, `fpd logs`, `fpd export`: what a server knows of its runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from federated_pneumonia_detection.cli.client import DEFAULT_URL, Client
+from federated_pneumonia_detection.cli.lines import PHANTOMS, rate
+
+__all__ = ["export", "logs", "runs"]
+
+Url = Annotated[str, typer.Option(help="The server to ask.")]
+Run = Annotated[str, typer.Argument(help="A run id, or latest.")]
+
+
+def runs(url: Url = DEFAULT_URL) -> None:
+    """List the runs, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    with Client(url) as client:
+        found = client.runs()
+    if not found:
+        typer.echo("No runs yet. `fpd demo` makes two, `fpd train centralized` one.")
+        return
+    console = Console()
+    if not console.is_terminal:
+        for run in found:
+            typer.echo("\t".join(str(part) for part in (run["run_id"], run["status"], run["sentence"])))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "what is happening", "AUROC"):
+        table.add_column(column, overflow="fold")
+    for run in found:
+        name = f"{run['run_id']}\n[yellow]{PHANTOMS}[/]" if run.get("phantom") else run["run_id"]
+        table.add_row(name, run["sentence"], rate((run.get("metrics") or {}).get("val_auroc")))
+    console.print(table)
+
+
+def logs(run: Run = "latest", url: Url = DEFAULT_URL) -> None:
+    """Print what the process of a run has printed (of runs that the server started)."""
+    with Client(url) as client:
+        typer.echo(client.log(run), nl=False)
+
+
+def export(
+    run: Run = "latest",
+    form: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="csv or jsonl.")] = "csv",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Print a run's metrics, for a notebook or a spreadsheet."""
+    import sys
+
+    with Client(url) as client:
+        for part in client.export(run, form):
+            sys.stdout.buffer.write(part)
+    sys.stdout.flush()
