@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from federated_pneumonia_detection import __version__
-from federated_pneumonia_detection.cli import demo, runs, serve, train
+from federated_pneumonia_detection.cli import demo, runs, serve, train, watch
 
 __all__ = ["app"]
 
@@ -34,6 +34,7 @@ def options(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
+app.command("watch")(watch.watch)
 app.command("runs")(runs.runs)
 app.command("logs")(runs.logs)
 app.command("export")(runs.export)
