@@ -24,7 +24,10 @@ export function wilson(hits: number, n: number): Interval | null {
 }
 
 /** Wilson's interval where the rate was told and the count of its cases is known. */
-export function wilsonOfRate(value: number | null | undefined, n: number | null | undefined): Interval | null {
+export function wilsonOfRate(
+  value: number | null | undefined,
+  n: number | null | undefined,
+): Interval | null {
   if (value === null || value === undefined || n === null || n === undefined) return null;
   if (!(value >= 0 && value <= 1)) return null;
   return wilson(Math.min(n, Math.round(value * n)), n);

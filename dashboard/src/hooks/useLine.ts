@@ -1,3 +1,5 @@
+import { useSyncExternalStore } from "react";
+import { feeds } from "../client/feeds";
 import type { Line } from "../client/model";
 
 export interface LineView {
@@ -10,5 +12,10 @@ export interface LineView {
 
 /** The state of the page's line to the server, for the header and the "away" faces. */
 export function useLine(): LineView {
-  return { line: { kind: "connecting" }, tryNow: () => undefined, websocketBlocked: false };
+  const line = useSyncExternalStore(feeds().subscribe, feeds().line);
+  return {
+    line,
+    tryNow: feeds().tryNow,
+    websocketBlocked: (line.kind === "live" || line.kind === "catching_up") && line.via !== "websocket",
+  };
 }

@@ -1,5 +1,9 @@
+import { useEffect, useSyncExternalStore } from "react";
+import { feeds } from "../client/feeds";
 import type { Line, RunModel, Sentence } from "../client/model";
-import { emptyModel } from "../client/model";
+import type { RunState } from "../client/state";
+import { runSentence } from "../client/words";
+import { useNow } from "./useNow";
 
 /** What a run screen gets. `model` is `null` until the first state is here. */
 export interface RunView {
@@ -8,19 +12,38 @@ export interface RunView {
   readonly line: Line;
   /** "unknown": the server knows no such run. */
   readonly state: "loading" | "ready" | "unknown";
+  /** False while messages are still on their way: the curves are filling in. */
+  readonly complete: boolean;
+  /** What the server itself said last, e.g. for `hears_cancel`. */
+  readonly told: RunState | null;
   /** True after `recovered: false`, until `closeRebuilt()`: "The server's log was rebuilt; shown afresh from message 1". */
   readonly rebuilt: boolean;
   readonly closeRebuilt: () => void;
+  /** Asks the server again what no message tells (after a stop was asked for). */
+  readonly refresh: () => void;
 }
 
-/** Follows one run, live, as long as a component uses it. Any number of components share one connection. */
+/** Follows one run, live, as long as a component uses it. Any number of components share one line. */
 export function useRun(runId: string): RunView {
+  const feed = feeds().run(runId);
+  useEffect(() => feeds().hold(feed), [feed]);
+  const view = useSyncExternalStore(feed.store.subscribe, feed.store.get);
+  const now = useNow();
   return {
-    model: emptyModel(runId),
-    sentence: { first: "", second: "" },
-    line: { kind: "connecting" },
-    state: "loading",
-    rebuilt: false,
-    closeRebuilt: () => undefined,
+    model: view.model,
+    sentence: sentenceOf(view.model, view.state, view.complete, now),
+    line: view.line,
+    state: view.known,
+    complete: view.complete,
+    told: view.state,
+    rebuilt: view.rebuilt,
+    closeRebuilt: () => feed.closeRebuilt(),
+    refresh: () => feed.refresh(),
   };
+}
+
+/** Until the messages are here the server's own sentence is the newest there is. */
+function sentenceOf(model: RunModel | null, told: RunState | null, complete: boolean, now: number): Sentence {
+  if (!complete && told !== null) return { first: told.sentence, second: told.detail_sentence };
+  return model === null ? { first: "", second: "" } : runSentence(model, now);
 }

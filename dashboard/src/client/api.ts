@@ -1,0 +1,196 @@
+/** Requests to the server; what goes wrong is a `Problem`, never a bare status. */
+
+import type { RunState } from "./state";
+
+/** One fault the server found in a request. */
+export interface Fault {
+  readonly where: string;
+  readonly wrong: string;
+  readonly right: string;
+}
+
+/**
+ * An RFC 9457 problem document, or what comes nearest to one: `status` 0 means that no answer came at all.
+ */
+export class Problem extends Error {
+  override readonly name = "Problem";
+  constructor(
+    readonly status: number,
+    /** What was wrong, in one sentence. */
+    readonly title: string,
+    /** What would be right. */
+    readonly detail: string = "",
+    readonly errors: readonly Fault[] = [],
+  ) {
+    super(title);
+  }
+}
+
+export interface RunPage {
+  readonly runs: readonly RunState[];
+  readonly total: number;
+  readonly page: number;
+  readonly limit: number;
+}
+
+export interface RunQuery {
+  readonly q?: string;
+  readonly status?: string;
+  readonly mode?: string;
+  readonly sort?: string;
+  readonly page?: number;
+  readonly limit?: number;
+}
+
+export interface CentralizedBody {
+  readonly source_path?: string | null;
+  readonly experiment_name?: string;
+  readonly epochs?: number | null;
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+export interface FederatedBody extends Omit<CentralizedBody, "epochs"> {
+  readonly num_clients?: number;
+  readonly num_rounds?: number;
+  readonly local_epochs?: number;
+  readonly partition?: string;
+  readonly alpha?: number;
+  readonly strategy?: string;
+  readonly engine?: string;
+}
+
+export function listRuns(query: RunQuery = {}, signal?: AbortSignal): Promise<RunPage> {
+  return get<RunPage>(`/api/runs${search(query)}`, signal);
+}
+
+export function getRun(runId: string, signal?: AbortSignal): Promise<RunState> {
+  return get<RunState>(runPath(runId), signal);
+}
+
+/** Columns of steps and epochs, as `series.ts` reads them. */
+export function getSeries(
+  runId: string,
+  query: { since?: number } = {},
+  signal?: AbortSignal,
+): Promise<unknown> {
+  return get<unknown>(`${runPath(runId)}/series${search(query)}`, signal);
+}
+
+/** The output of the training process, as text. */
+export async function runLog(runId: string, signal?: AbortSignal): Promise<string> {
+  return (await ask(`${runPath(runId)}/log`, signal ? { signal } : {})).text();
+}
+
+export function exportUrl(runId: string, format: "csv" | "jsonl"): string {
+  return `${runPath(runId)}/export?format=${format}`;
+}
+
+/** The JSON Schema of `config`, for the form. */
+export function getConfigSchema(signal?: AbortSignal): Promise<unknown> {
+  return get<unknown>("/api/config/schema", signal);
+}
+
+export function startCentralized(body: CentralizedBody): Promise<{ run_id: string }> {
+  return send("POST", "/api/centralized/train", body);
+}
+
+export function startFederated(body: FederatedBody): Promise<{ run_id: string }> {
+  return send("POST", "/api/federated/train", body);
+}
+
+export async function cancelRun(runId: string, reason?: string): Promise<void> {
+  await send("POST", `${runPath(runId)}/cancel`, reason === undefined ? {} : { reason });
+}
+
+export async function editRun(
+  runId: string,
+  changes: { name?: string; tags?: readonly string[]; notes?: string },
+): Promise<void> {
+  await send("PATCH", runPath(runId), changes);
+}
+
+export async function deleteRun(runId: string): Promise<void> {
+  await ask(runPath(runId), { method: "DELETE" });
+}
+
+export function runPath(runId: string): string {
+  return `/api/runs/${encodeURIComponent(runId)}`;
+}
+
+function search(query: object): string {
+  const pairs = Object.entries(query).filter(
+    ([, value]) => value !== undefined && value !== "" && value !== null,
+  );
+  return pairs.length === 0
+    ? ""
+    : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return json<T>(await ask(path, signal ? { signal } : {}));
+}
+
+async function send<T>(method: string, path: string, body: unknown): Promise<T> {
+  const answer = await ask(path, {
+    method,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return json<T>(answer);
+}
+
+async function json<T>(answer: Response): Promise<T> {
+  if (answer.status === 204) return undefined as T;
+  try {
+    return (await answer.json()) as T;
+  } catch {
+    throw new Problem(
+      answer.status,
+      "The server's answer is not JSON.",
+      "Something between page and server may have changed it.",
+    );
+  }
+}
+
+async function ask(path: string, init: RequestInit): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Problem(
+      0,
+      "The server does not answer.",
+      "Training does not need it; nothing written is lost.",
+    );
+  }
+  if (answer.ok) return answer;
+  throw await problemOf(answer);
+}
+
+async function problemOf(answer: Response): Promise<Problem> {
+  const plain = new Problem(
+    answer.status,
+    `The server answered ${answer.status} ${answer.statusText}`.trim(),
+  );
+  let document: unknown;
+  try {
+    document = await answer.json();
+  } catch {
+    return plain;
+  }
+  if (typeof document !== "object" || document === null) return plain;
+  const { title, detail, errors } = document as Record<string, unknown>;
+  return new Problem(
+    answer.status,
+    typeof title === "string" && title !== "" ? title : plain.title,
+    typeof detail === "string" ? detail : "",
+    Array.isArray(errors) ? errors.filter(isFault) : [],
+  );
+}
+
+function isFault(value: unknown): value is Fault {
+  if (typeof value !== "object" || value === null) return false;
+  const { where, wrong, right } = value as Record<string, unknown>;
+  return typeof where === "string" && typeof wrong === "string" && typeof right === "string";
+}

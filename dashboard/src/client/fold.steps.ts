@@ -1,0 +1,148 @@
+/**
+ * Steps as columns. On the wire the newest step wins, so live rows have jumps; `series` brings what was merged.
+ * Columns are append-only and shared between models; only where a row has to go in between are they copied.
+ */
+
+import type { Draft } from "./draft";
+import { type Message, type Phase, type StepSeries, stepKey } from "./model";
+import { integer, metricsOf, text, timeOf } from "./reading";
+
+interface Columns {
+  clientId: string | null;
+  phase: Phase;
+  row: number[];
+  epoch: number[];
+  round: (number | null)[];
+  step: number[];
+  totalSteps: (number | null)[];
+  at: number[];
+  metrics: Record<string, (number | null)[]>;
+}
+
+/** One step, whoever told of it. */
+export interface StepRow {
+  readonly row: number;
+  readonly epoch: number | null;
+  readonly round: number | null;
+  readonly step: number | null;
+  readonly totalSteps: number | null;
+  readonly at: number;
+  readonly metrics: Readonly<Record<string, number | null>>;
+}
+
+/** Puts the steps of a batch into the draft's columns. */
+export function foldSteps(draft: Draft, batch: readonly Message[]): void {
+  for (const message of batch) {
+    if (message.type !== "step") continue;
+    const row = integer(message.row);
+    const phase = text(message.phase) ?? "train";
+    if (row === null || !(phase === "train" || phase === "val" || phase === "test")) continue;
+    addSteps(draft, text(message.client_id), phase, [
+      {
+        row,
+        epoch: integer(message.epoch),
+        round: integer(message.round),
+        step: integer(message.step),
+        totalSteps: integer(message.total_steps),
+        at: timeOf(message),
+        metrics: metricsOf(message.metrics),
+      },
+    ]);
+  }
+}
+
+/** Adds rows (ascending) to one series; a row that is there already changes nothing. */
+export function addSteps(
+  draft: Draft,
+  clientId: string | null,
+  phase: Phase,
+  rows: readonly StepRow[],
+): void {
+  const key = stepKey(clientId, phase);
+  const all = draft.steps();
+  let columns = columnsOf(all[key], clientId, phase);
+  for (const row of rows) {
+    const last = columns.row.at(-1) ?? 0;
+    if (row.row > last) append(columns, row);
+    else if (!has(columns.row, row.row))
+      columns = inserted(
+        columns,
+        rows.filter((each) => !has(columns.row, each.row)),
+      );
+  }
+  if (columns.row.length !== (all[key]?.length ?? 0)) all[key] = { ...columns, length: columns.row.length };
+}
+
+/** Where rows are missing: the newest row before the first jump, for `series?since=`. `null`: none are. */
+export function firstGap(series: StepSeries): number | null {
+  const { row, length } = series;
+  if (length === 0) return null;
+  // Dense from 1: the last row is as large as the count, or something is missing.
+  if (row[length - 1] === length) return null;
+  let low = 0;
+  let high = length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (row[middle] === middle + 1) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? 0 : (row[low - 1] ?? 0);
+}
+
+function columnsOf(series: StepSeries | undefined, clientId: string | null, phase: Phase): Columns {
+  if (series !== undefined) {
+    // The arrays are ours: nobody else writes, and readers stop at the length they were given.
+    const { row, epoch, round, step, totalSteps, at, metrics } = series as unknown as Columns;
+    return { clientId, phase, row, epoch, round, step, totalSteps, at, metrics };
+  }
+  return { clientId, phase, row: [], epoch: [], round: [], step: [], totalSteps: [], at: [], metrics: {} };
+}
+
+function append(columns: Columns, row: StepRow): void {
+  const length = columns.row.length;
+  columns.row.push(row.row);
+  columns.epoch.push(row.epoch ?? 0);
+  columns.round.push(row.round);
+  columns.step.push(row.step ?? 0);
+  columns.totalSteps.push(row.totalSteps);
+  columns.at.push(row.at);
+  for (const name of Object.keys(row.metrics)) {
+    if (columns.metrics[name] === undefined) {
+      columns.metrics = { ...columns.metrics, [name]: new Array<number | null>(length).fill(null) };
+    }
+  }
+  for (const [name, column] of Object.entries(columns.metrics)) column.push(row.metrics[name] ?? null);
+}
+
+/** New columns with rows put where they belong. */
+function inserted(columns: Columns, rows: readonly StepRow[]): Columns {
+  const all: StepRow[] = columns.row.map((row, i) => ({
+    row,
+    epoch: columns.epoch[i] ?? null,
+    round: columns.round[i] ?? null,
+    step: columns.step[i] ?? null,
+    totalSteps: columns.totalSteps[i] ?? null,
+    at: columns.at[i] ?? 0,
+    metrics: Object.fromEntries(
+      Object.entries(columns.metrics).map(([name, column]) => [name, column[i] ?? null]),
+    ),
+  }));
+  all.push(...rows);
+  all.sort((a, b) => a.row - b.row);
+  const fresh = columnsOf(undefined, columns.clientId, columns.phase);
+  for (const row of all) append(fresh, row);
+  return fresh;
+}
+
+function has(rows: readonly number[], row: number): boolean {
+  let low = 0;
+  let high = rows.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const value = rows[middle] ?? 0;
+    if (value === row) return true;
+    if (value < row) low = middle + 1;
+    else high = middle - 1;
+  }
+  return false;
+}

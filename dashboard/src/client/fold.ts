@@ -1,0 +1,486 @@
+/**
+ * A run's model as the fold of its messages: pure, batch by batch.
+ *
+ * No outcome depends on the order between two writers (the server's messages and each client's may come in any
+ * interleaving); a message that was folded before changes nothing, wherever it has an offset or a row.
+ */
+
+import { type Draft, draftOf, publish } from "./draft";
+import { foldSteps } from "./fold.steps";
+import type {
+  Alert,
+  Client,
+  ClientFailure,
+  ClientRound,
+  Confusion,
+  DataFacts,
+  End,
+  Epoch,
+  LocalEpoch,
+  Message,
+  Phase,
+  PhaseResult,
+  RunModel,
+  SplitCounts,
+  Step,
+} from "./model";
+import { flag, integer, list, metricsOf, number, record, text, timeOf } from "./reading";
+
+/** The model after a batch of messages. The same object when nothing changed. */
+export function fold(model: RunModel, batch: readonly Message[]): RunModel {
+  if (batch.length === 0) return model;
+  const draft = draftOf(model);
+  for (const message of batch) foldOne(draft, message);
+  foldSteps(draft, batch);
+  return publish(draft);
+}
+
+const PHASES: ReadonlySet<string> = new Set(["train", "val", "test"]);
+
+function foldOne(draft: Draft, message: Message): void {
+  const offset = message.offset ?? 0;
+  if (offset > 0) {
+    if (offset <= draft.model.offset) return;
+    draft.model.offset = offset;
+  }
+  const at = timeOf(message);
+  const clientId = text(message.client_id);
+  draft.model.lastHeard = Math.max(draft.model.lastHeard ?? at, at);
+  if (clientId !== null && message.type !== "client_failed") heard(draft, clientId, at);
+  if (message.type !== "step") {
+    draft.events().push({ offset, at, type: message.type, clientId, message });
+  }
+  switch (message.type) {
+    case "run_queued":
+      runQueued(draft, message);
+      break;
+    case "run_start":
+      runStart(draft, message, at);
+      break;
+    case "run_edited":
+      runEdited(draft, message);
+      break;
+    case "epoch_start":
+      epochStart(draft, message, at);
+      break;
+    case "epoch_end":
+      epochEnd(draft, message, at, offset);
+      break;
+    case "step":
+      step(draft, message, clientId, at);
+      break;
+    case "round_start":
+      roundStart(draft, message, clientId, at);
+      break;
+    case "local_epoch":
+      localEpoch(draft, message, clientId, at, offset);
+      break;
+    case "round_end":
+      roundEnd(draft, message, clientId, at);
+      break;
+    case "round_aggregated":
+      roundAggregated(draft, message, at, offset);
+      break;
+    case "client_failed":
+      clientFailed(draft, message, clientId, at, offset);
+      break;
+    case "test_curves":
+      testCurves(draft, message);
+      break;
+    case "alert":
+      draft.alerts().push(alertOf(message, clientId, at, offset));
+      break;
+    case "training_complete":
+      if (clientId === null) draft.model.finalMetrics = finalMetricsOf(message);
+      ended(draft, message, clientId, at, offset, "completed");
+      break;
+    case "training_error":
+      ended(draft, message, clientId, at, offset, "failed");
+      break;
+    case "training_cancelled":
+      ended(draft, message, clientId, at, offset, "cancelled");
+      break;
+    default:
+      break;
+  }
+}
+
+/* Beginnings. */
+
+function runQueued(draft: Draft, message: Message): void {
+  named(draft, message);
+  draft.model.totalEpochs ??= integer(message.total_epochs);
+  draft.model.totalRounds ??= integer(message.total_rounds);
+}
+
+function runStart(draft: Draft, message: Message, at: number): void {
+  const { model } = draft;
+  named(draft, message);
+  const attempt = integer(message.attempt) ?? 1;
+  if (attempt < model.attempt) return;
+  // What an earlier attempt had reached stays on the page until the new one says that number again.
+  const again = attempt > model.attempt && model.attempt > 0;
+  model.attempt = attempt;
+  model.started = again ? at : Math.min(model.started ?? at, at);
+  if (again) {
+    draft.redo = true;
+    model.end = null;
+    model.finalMetrics = null;
+    model.testCurves = null;
+    model.cancelAsked = null;
+    model.step = null;
+    model.status = "started";
+  } else if (model.status === "queued") model.status = "started";
+  model.config = record(message.config);
+  model.software = Object.fromEntries(
+    Object.entries(record(message.software)).map(([name, v]) => [name, String(v)]),
+  );
+  model.data = dataOf(message.data);
+  model.totalEpochs = integer(message.total_epochs) ?? integer(model.config.epochs) ?? model.totalEpochs;
+  model.totalRounds = integer(message.total_rounds) ?? integer(model.config.num_rounds) ?? model.totalRounds;
+  model.expectedClients = integer(model.config.num_clients) ?? model.expectedClients;
+  model.localEpochs = integer(model.config.local_epochs) ?? model.localEpochs;
+  if (model.federated) model.totalEpochs = null;
+}
+
+function named(draft: Draft, message: Message): void {
+  const { model } = draft;
+  const name = text(message.experiment_name);
+  if (name !== null) {
+    if (model.name === model.experimentName) model.name = name;
+    model.experimentName = name;
+  }
+  model.mode = text(message.mode) ?? model.mode;
+  if (model.mode === "federated") model.federated = true;
+}
+
+function runEdited(draft: Draft, message: Message): void {
+  const { model } = draft;
+  if ("name" in message) model.name = text(message.name) || model.experimentName;
+  if ("tags" in message) model.tags = list(message.tags).map(String);
+  if ("notes" in message) model.notes = text(message.notes) ?? "";
+}
+
+function dataOf(value: unknown): DataFacts {
+  const data = record(value);
+  return {
+    name: text(data.name),
+    digest: text(data.digest),
+    phantom: flag(data.phantom) ?? false,
+    splits: splitsOf(data.splits),
+    clients: Object.fromEntries(
+      Object.entries(record(data.clients)).map(([id, each]) => [id, clientSplits(each)]),
+    ),
+    notes: list(data.notes).map(String),
+  };
+}
+
+/** A hospital's counts by split, or its counts alone, which are of what it trains on. */
+function clientSplits(value: unknown): DataFacts["splits"] {
+  const each = record(value);
+  if ("splits" in each) return splitsOf(each.splits);
+  const counts = countsOf(each);
+  return counts === null ? splitsOf(each) : { train: counts };
+}
+
+function splitsOf(value: unknown): DataFacts["splits"] {
+  const found: Partial<Record<Phase, SplitCounts>> = {};
+  for (const [name, counts] of Object.entries(record(value))) {
+    const told = countsOf(counts);
+    if (PHASES.has(name) && told !== null) found[name as Phase] = told;
+  }
+  return found;
+}
+
+function countsOf(value: unknown): SplitCounts | null {
+  const counts = record(value);
+  const n = integer(counts.n);
+  return n === null ? null : { n, normal: integer(counts.normal), pneumonia: integer(counts.pneumonia) };
+}
+
+/* Epochs and steps. */
+
+function running(draft: Draft): void {
+  if (draft.model.end === null && (draft.model.status === "queued" || draft.model.status === "started")) {
+    draft.model.status = "running";
+  }
+}
+
+function epochAt(draft: Draft, epoch: number): Epoch {
+  return draft.epochsByNumber().get(epoch) ?? { epoch, started: null, train: null, val: null, test: null };
+}
+
+function epochStart(draft: Draft, message: Message, at: number): void {
+  const epoch = integer(message.epoch);
+  running(draft);
+  draft.model.totalEpochs = integer(message.total_epochs) ?? draft.model.totalEpochs;
+  if (epoch === null) return;
+  if (draft.redo) {
+    draft.forgetEpochsFrom(epoch);
+    draft.redo = false;
+    draft.model.epoch = epoch;
+  }
+  draft.epochsByNumber().set(epoch, { ...epochAt(draft, epoch), started: at });
+  draft.model.epoch = Math.max(draft.model.epoch, epoch);
+}
+
+function epochEnd(draft: Draft, message: Message, at: number, offset: number): void {
+  const epoch = integer(message.epoch);
+  const phase = text(message.phase);
+  running(draft);
+  draft.model.totalEpochs = integer(message.total_epochs) ?? draft.model.totalEpochs;
+  if (epoch === null || phase === null || !PHASES.has(phase)) return;
+  const result: PhaseResult = { metrics: metricsOf(message.metrics), offset, at };
+  draft.epochsByNumber().set(epoch, { ...epochAt(draft, epoch), [phase]: result });
+  draft.model.epoch = Math.max(draft.model.epoch, epoch);
+}
+
+function step(draft: Draft, message: Message, clientId: string | null, at: number): void {
+  running(draft);
+  const number_ = integer(message.step);
+  if (number_ === null) return;
+  const phase = text(message.phase) ?? "train";
+  const now: Step = {
+    epoch: integer(message.epoch),
+    round: integer(message.round),
+    step: number_,
+    totalSteps: integer(message.total_steps),
+    phase: PHASES.has(phase) ? (phase as Phase) : "train",
+    metrics: metricsOf(message.metrics),
+    at,
+  };
+  if (clientId === null) {
+    if (draft.model.step === null || at >= draft.model.step.at) draft.model.step = now;
+    draft.model.epoch = Math.max(draft.model.epoch, now.epoch ?? 0);
+    return;
+  }
+  if (now.round === null) return;
+  const cell = cellAt(draft, clientId, now.round, at);
+  if (cell.step === null || at >= cell.step.at) draft.setCell({ ...cell, step: now });
+}
+
+/* Rounds. */
+
+function heard(draft: Draft, clientId: string, at: number): Client {
+  const known = draft.clientsById().get(clientId);
+  const client: Client = known ?? {
+    clientId,
+    index: draft.clientsById().size,
+    firstHeard: at,
+    lastHeard: at,
+    failed: null,
+    finished: false,
+  };
+  if (known === undefined || at > known.lastHeard) {
+    draft.clientsById().set(clientId, { ...client, lastHeard: Math.max(client.lastHeard, at) });
+  }
+  draft.model.federated = true;
+  return client;
+}
+
+function cellAt(draft: Draft, clientId: string, round: number, at: number): ClientRound {
+  const known = draft.roundAt(round).clients[clientId];
+  draft.model.round = Math.max(draft.model.round, round);
+  if (known !== undefined) return at > known.lastHeard ? { ...known, lastHeard: at } : known;
+  return {
+    clientId,
+    round,
+    started: null,
+    sent: null,
+    firstHeard: at,
+    lastHeard: at,
+    duration: null,
+    localEpochs: [],
+    step: null,
+    fit: null,
+    evaluation: null,
+    failed: null,
+  };
+}
+
+function roundStart(draft: Draft, message: Message, clientId: string | null, at: number): void {
+  running(draft);
+  draft.model.federated = true;
+  draft.model.totalRounds = integer(message.total_rounds) ?? draft.model.totalRounds;
+  const number_ = integer(message.round);
+  if (number_ === null) return;
+  if (draft.redo) {
+    draft.forgetRoundsFrom(number_);
+    draft.redo = false;
+    draft.model.round = number_;
+  }
+  draft.model.round = Math.max(draft.model.round, number_);
+  const round = draft.roundAt(number_);
+  draft.setRound({ ...round, started: Math.min(round.started ?? at, at) });
+  if (clientId !== null) {
+    draft.setCell({ ...cellAt(draft, clientId, number_, at), started: at });
+    recovered(draft, clientId, number_);
+  }
+}
+
+/** A client that takes part in a later round has got over its failure. */
+function recovered(draft: Draft, clientId: string, round: number): void {
+  const client = draft.clientsById().get(clientId);
+  if (client?.failed == null) return;
+  const failedIn = draft.lastFailedRound(clientId);
+  if (failedIn !== null && failedIn < round) draft.clientsById().set(clientId, { ...client, failed: null });
+}
+
+function localEpoch(
+  draft: Draft,
+  message: Message,
+  clientId: string | null,
+  at: number,
+  offset: number,
+): void {
+  running(draft);
+  const round = integer(message.round);
+  const number_ = integer(message.local_epoch);
+  if (round === null || number_ === null || clientId === null) return;
+  const cell = cellAt(draft, clientId, round, at);
+  const entry: LocalEpoch = { localEpoch: number_, metrics: metricsOf(message.metrics), at, offset };
+  const others = cell.localEpochs.filter((each) => each.localEpoch !== number_);
+  draft.setCell({ ...cell, localEpochs: [...others, entry].sort((a, b) => a.localEpoch - b.localEpoch) });
+}
+
+function roundEnd(draft: Draft, message: Message, clientId: string | null, at: number): void {
+  running(draft);
+  const round = integer(message.round);
+  if (round === null || clientId === null) return;
+  const cell = cellAt(draft, clientId, round, at);
+  draft.setCell({
+    ...cell,
+    sent: at,
+    duration: cell.started === null ? null : at - cell.started,
+    fit: metricsOf(message.fit_metrics),
+    evaluation: metricsOf(message.eval_metrics),
+  });
+}
+
+function roundAggregated(draft: Draft, message: Message, at: number, offset: number): void {
+  running(draft);
+  const number_ = integer(message.round);
+  if (number_ === null) return;
+  draft.model.round = Math.max(draft.model.round, number_);
+  draft.model.federated = true;
+  const metrics = metricsOf(message.metrics);
+  const told = number(metrics.num_samples);
+  const round = draft.roundAt(number_);
+  draft.setRound({
+    ...round,
+    aggregated: {
+      metrics,
+      numClients: integer(message.num_clients),
+      failedClients: list(message.failed_clients).map(String),
+      // Where nobody told it, `publish` puts the sum of what the hospitals evaluated on.
+      numSamples: told,
+      numSamplesSummed: told === null,
+      at,
+      offset,
+    },
+  });
+}
+
+function clientFailed(
+  draft: Draft,
+  message: Message,
+  clientId: string | null,
+  at: number,
+  offset: number,
+): void {
+  running(draft);
+  if (clientId === null) return;
+  const client = draft.clientsById().get(clientId) ?? heard(draft, clientId, at);
+  const failed: ClientFailure = {
+    error: text(message.error) ?? "no reason was given",
+    detail: text(message.detail),
+    at,
+    offset,
+  };
+  draft.clientsById().set(clientId, { ...client, failed });
+  const round = integer(message.round) ?? (draft.model.round > 0 ? draft.model.round : null);
+  if (round === null) return;
+  const cell = cellAt(draft, clientId, round, at);
+  draft.setCell({ ...cell, failed, duration: cell.started === null ? null : at - cell.started });
+}
+
+/* Ends. */
+
+function ended(
+  draft: Draft,
+  message: Message,
+  clientId: string | null,
+  at: number,
+  offset: number,
+  status: End["status"],
+): void {
+  if (clientId !== null) {
+    if (status === "failed") clientFailed(draft, message, clientId, at, offset);
+    else draft.clientsById().set(clientId, { ...heard(draft, clientId, at), finished: true });
+    return;
+  }
+  if (draft.model.end !== null && draft.model.end.status !== "lost") return;
+  draft.model.status = status;
+  draft.model.end = {
+    status,
+    at,
+    offset,
+    error: status === "failed" ? (text(message.error) ?? "no reason was given") : null,
+    detail: text(message.detail),
+    by: text(message.by),
+    reason: text(message.reason),
+  };
+}
+
+function finalMetricsOf(message: Message): RunModel["finalMetrics"] {
+  const told = record(message.final_metrics);
+  return Object.fromEntries(
+    Object.entries(told).map(([name, value]) => [
+      name,
+      typeof value === "number" || typeof value === "string" ? value : value === null ? null : String(value),
+    ]),
+  );
+}
+
+function testCurves(draft: Draft, message: Message): void {
+  const column = (value: unknown): number[] => list(value).map((each) => number(each) ?? Number.NaN);
+  draft.model.testCurves = {
+    fpr: column(message.fpr),
+    tpr: column(message.tpr),
+    threshold: list(message.threshold).map(number),
+    confusion: confusionOf(message.confusion),
+  };
+}
+
+/** Counts by name, or as a matrix whose rows are the truth (normal first). */
+function confusionOf(value: unknown): Confusion | null {
+  if (Array.isArray(value)) {
+    const [normal, pneumonia] = value.map(list);
+    return counts(normal?.[0], normal?.[1], pneumonia?.[0], pneumonia?.[1]);
+  }
+  const told = record(value);
+  return counts(
+    told.true_negative ?? told.tn,
+    told.false_positive ?? told.fp,
+    told.false_negative ?? told.fn,
+    told.true_positive ?? told.tp,
+  );
+}
+
+function counts(tn: unknown, fp: unknown, fn: unknown, tp: unknown): Confusion | null {
+  const [trueNegative, falsePositive, falseNegative, truePositive] = [tn, fp, fn, tp].map(integer);
+  if (trueNegative == null || falsePositive == null || falseNegative == null || truePositive == null)
+    return null;
+  return { trueNegative, falsePositive, falseNegative, truePositive };
+}
+
+function alertOf(message: Message, clientId: string | null, at: number, offset: number): Alert {
+  return {
+    level: text(message.level) ?? "warning",
+    title: text(message.title) ?? "Alert",
+    text: text(message.text) ?? "",
+    clientId,
+    at,
+    offset,
+  };
+}

@@ -1,0 +1,45 @@
+/** Reads what came over the line: nothing is trusted to have the type it should have. */
+
+import type { Message, Metrics } from "./model";
+
+export function text(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+export function number(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+export function integer(value: unknown): number | null {
+  return typeof value === "number" && Number.isInteger(value) ? value : null;
+}
+
+export function flag(value: unknown): boolean | null {
+  return typeof value === "boolean" ? value : null;
+}
+
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
+}
+
+/** The numbers among the metrics; what is none (a NaN on its way, a word) is a gap. */
+export function metricsOf(value: unknown): Metrics {
+  return Object.fromEntries(Object.entries(record(value)).map(([name, each]) => [name, number(each)]));
+}
+
+/** Milliseconds of an ISO 8601 time, or `null`. */
+export function millis(value: unknown): number | null {
+  const ms = typeof value === "string" ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/** When a message was written; 0 where it does not say. */
+export function timeOf(message: Message): number {
+  return millis(message.timestamp) ?? 0;
+}
