@@ -6,9 +6,10 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import postgres_process
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +63,17 @@ def chromium() -> str:
         return str(found_path)
     _lacking("CHROMIUM", "no test of the page ran")
     raise AssertionError("unreachable")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The SQLAlchemy URL of an empty PostgreSQL."""
+    bin_dir = postgres_process.programs()
+    if bin_dir is None:
+        _lacking("POSTGRESQL", "the store was tested on SQLite and memory alone")
+        raise AssertionError("unreachable")
+    with postgres_process.postgres(bin_dir) as url:
+        yield url
 
 
 @pytest.fixture
