@@ -1,0 +1,161 @@
+"""The one client app: what a hospital does with a message, whichever engine carried it here."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Sequence
+
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import ClientAppCallable, Mod
+
+from federated_pneumonia_detection.config import ConfigError
+from federated_pneumonia_detection.data import DataError
+from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled
+from federated_pneumonia_detection.federated.hospitals import LocalImages, class_counts, local_images
+from federated_pneumonia_detection.federated.records import Order, Site
+from federated_pneumonia_detection.federated.wrappers import current_progress, progress_mod
+from federated_pneumonia_detection.progress.cancel import CancelWatch
+from federated_pneumonia_detection.training.devices import choose_device
+from federated_pneumonia_detection.training.epochs import LocalTraining, evaluate_locally, train_locally
+from federated_pneumonia_detection.training.errors import TrainingError
+from federated_pneumonia_detection.training.metrics import METRIC_NAMES
+from federated_pneumonia_detection.training.networks import build_network
+
+__all__ = ["ask_who", "build_client_app", "who_answered"]
+
+_log = logging.getLogger(__name__)
+
+_APP_RAISED = 2  # Flower's code for a ClientApp that raised
+_WHO = "who"
+
+
+def build_client_app(*, mods: Sequence[Mod] = ()) -> ClientApp:
+    """Make the client app.
+
+    Args:
+        mods: more mods around training, inside the one that tells the progress.
+    """
+    app = ClientApp(mods=[_failures_in_words])
+
+    @app.query()
+    def who(message: Message, context: Context) -> Message:
+        return Message(RecordDict({_WHO: ConfigRecord({"client-id": Site.of(context).client_id})}), reply_to=message)
+
+    @app.train(mods=[progress_mod(), *mods])
+    def train(message: Message, context: Context) -> Message:
+        order = Order.from_record(message.content.config_records["config"])
+        return Message(_train(order, Site.of(context), message.content), reply_to=message)
+
+    return app
+
+
+def ask_who(node_id: int) -> Message:
+    """The message that asks a node for its client's name."""
+    return Message(RecordDict(), dst_node_id=node_id, message_type="query")
+
+
+def who_answered(reply: Message) -> str:
+    """The name in the answer to `ask_who`."""
+    return str(reply.content.config_records[_WHO]["client-id"])
+
+
+def _failures_in_words(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """Answer an exception in one clear line. Engines would each make their own of it, with colours and stack frames."""
+    try:
+        return call_next(message, context)
+    except DataError as error:
+        # Where it was found may hold what names a patient, and stays here.
+        return _failure(error.public, message)
+    except (ConfigError, FederatedError, TrainingError) as error:
+        return _failure(str(error), message)
+    # Networks are anybody's code: whatever they raise is this client's failure, not the run's.
+    except Exception as error:  # noqa: BLE001
+        _log.warning("%s failed", Site.of(context).client_id, exc_info=True)
+        text = str(error).strip().splitlines()
+        return _failure(f"{type(error).__name__}: {text[0]}" if text else type(error).__name__, message)
+
+
+def _failure(reason: str, message: Message) -> Message:
+    return Message(Error(_APP_RAISED, reason), reply_to=message)
+
+
+def _train(order: Order, site: Site, received: RecordDict) -> RecordDict:
+    config = order.config
+    images = local_images(
+        site.source,
+        image_size=config.image_size,
+        seed=site.seed,
+        drop_duplicates=config.drop_duplicates,
+        number=site.partition,
+        of=site.num_partitions,
+        scheme=site.scheme,
+        alpha=site.alpha,
+    )
+    device = choose_device(config.device)
+    network = build_network(config)
+    network.load_state_dict(received.array_records["arrays"].to_torch_state_dict())
+    seed = _seed(config.seed, site.partition, order.round_num)
+    # For networks that draw by themselves (dropout): torch has one generator, and this client's turn with it is now.
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trained = _epochs(order, site, network, images, seed, device)
+    evaluated, _ = evaluate_locally(network, images.val_images, images.val_labels, config, device=device)
+    return RecordDict(
+        {"arrays": ArrayRecord(network.cpu().state_dict()), "metrics": _metrics(trained, evaluated, images)}
+    )
+
+
+def _epochs(
+    order: Order, site: Site, network: torch.nn.Module, images: LocalImages, seed: int, device: torch.device
+) -> LocalTraining:
+    config, progress = order.config, current_progress()
+    watch = CancelWatch(site.log_dir, order.run_id)
+
+    def on_step(epoch: int, step: int, steps: int, metrics: dict[str, float]) -> None:
+        if (cancel := watch.asked()) is not None:
+            raise RunCancelled(cancel.reason, cancel.by)
+        if progress is not None:
+            progress.step(epoch, step, steps, metrics)
+
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        if progress is not None:
+            progress.local_epoch(epoch, metrics)
+
+    return train_locally(
+        network,
+        images.train_images,
+        images.train_labels,
+        config,
+        epochs=config.local_epochs,
+        seed=seed,
+        span=((order.round_num - 1) / config.num_rounds, order.round_num / config.num_rounds),
+        proximal_mu=order.proximal_mu,
+        device=device,
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
+
+
+def _metrics(trained: LocalTraining, evaluated: dict[str, float], images: LocalImages) -> MetricRecord:
+    """The same keys at every client, as strategies demand: NaN where a value cannot be had."""
+    train, val = class_counts(images.train_labels), class_counts(images.val_labels)
+    values = {f"val_{name}": evaluated.get(f"val_{name}", float("nan")) for name in METRIC_NAMES}
+    return MetricRecord(
+        {
+            "num-examples": trained.num_samples,
+            "num-normal": train["normal"],
+            "num-pneumonia": train["pneumonia"],
+            **trained.metrics,
+            "val-examples": val["n"],
+            "val-num-normal": val["normal"],
+            "val-num-pneumonia": val["pneumonia"],
+            **values,
+        }
+    )
+
+
+def _seed(seed: int, partition: int, round_num: int) -> int:
+    return zlib.crc32(f"{seed}/{partition}/{round_num}".encode())

@@ -1,0 +1,329 @@
+"""A federated training on one machine, from a source of images to a tested global model."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from federated_pneumonia_detection.config import FederatedConfig, load_config, make_config
+from federated_pneumonia_detection.data import find_source
+from federated_pneumonia_detection.federated.environment import prepare, quiet
+from federated_pneumonia_detection.federated.hospitals import Hospitals, open_hospitals, release
+from federated_pneumonia_detection.federated.round_progress import make_logger
+from federated_pneumonia_detection.progress.cancel import CancelWatch, request_cancel
+from federated_pneumonia_detection.progress.slug import new_run_id, slug
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from flwr.app.user_config import UserConfig
+    from flwr.clientapp import ClientApp
+    from flwr.clientapp.typing import Mod
+    from flwr.serverapp import ServerApp
+
+    from federated_pneumonia_detection.data import Dataset
+    from federated_pneumonia_detection.federated.server_app import ServerRun
+    from federated_pneumonia_detection.progress import FederatedProgressLogger, WebSocketManager
+
+__all__ = ["FederatedTrainer"]
+
+# flwr and torch are imported inside: Flower reads its environment when it is imported, and `prepare` comes before.
+
+_KEYBOARD = "keyboard"
+
+
+class FederatedTrainer:
+    """Trains one network over several simulated hospitals, tells how it goes, and tests the result once.
+
+    Each hospital trains on images of its own and logs for itself (`client_0`, `client_1`, …); the server logs rounds,
+    the global model and who failed; all of it is one run.
+
+    Args:
+        config_path: YAML with the keys of the configuration; the defaults if left out.
+        checkpoint_dir: each run gets a folder of its own here, with `best.pt` and `best.json` of the global model.
+        logs_dir: the folder of all logs.
+        websocket_manager: a `ConnectionManager` that shows the run as it goes.
+        progress_log_dir: where journals and polled documents go; `logs_dir/progress` if left out.
+        config: a configuration instead of `config_path`.
+        allow_download: whether PneumoniaMNIST may be fetched from its publisher when no source is named.
+        reply_timeout_s: after so many seconds a hospital that has not answered counts as failed in its round.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+
+    def __init__(
+        self,
+        config_path: str | Path | None = None,
+        checkpoint_dir: str | Path = "checkpoints",
+        logs_dir: str | Path = "logs",
+        websocket_manager: WebSocketManager | None = None,
+        *,
+        progress_log_dir: str | Path | None = None,
+        config: FederatedConfig | None = None,
+        allow_download: bool = True,
+        reply_timeout_s: float = 3600.0,
+    ) -> None:
+        self.config = cast(FederatedConfig, load_config(config_path, "federated")) if config is None else config
+        self.checkpoint_dir = Path(checkpoint_dir)
+        self.logs_dir = Path(logs_dir)
+        self.progress_log_dir = self.logs_dir / "progress" if progress_log_dir is None else Path(progress_log_dir)
+        self.websocket_manager = websocket_manager
+        self.allow_download = allow_download
+        self.reply_timeout_s = reply_timeout_s
+        # More mods around the clients' training; how tests make a client fail.
+        self._client_mods: Sequence[Mod] = ()
+
+    def train(
+        self,
+        source_path: str | Path | None = None,
+        experiment_name: str = "federated",
+        *,
+        epochs: int | None = None,
+        run_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Train, and block until the end; on a thread that runs an event loop it does not block.
+
+        There, with a `websocket_manager`, the training becomes a process of its own and `train` returns at once with
+        `{"status": "started", "run_id": …}`: the loop stays free to send what the training says.
+
+        Args:
+            source_path: an npz, folder, CSV or zip, or `phantoms`. Left out: `FPD_DATA`, the cache, the publisher,
+                phantoms.
+            experiment_name: what people call the run.
+            epochs: another word for `local_epochs`; wins over the configuration's.
+            run_id: what programs call it; made if left out.
+
+        Returns:
+            Plain JSON values: `run_id`, `status` (`completed`, `cancelled`, `started`), `best_model_path`,
+            `best_model_score` (the lowest validation loss), `best_round`, `final_metrics`, `history`, `phantom`. A
+            number that is none is `None`.
+
+        Raises:
+            DataError: the source cannot be used, or is too small for so many hospitals.
+            FederatedError: all clients failed in a round, or the engine is not installed.
+            TrainingError: the network cannot be built, or the device is not there.
+            KeyboardInterrupt: on a second Ctrl-C; the first one cancels the run.
+        """
+        config = self.config
+        if epochs is not None:
+            given = {**config.model_dump(), "local_epochs": epochs}
+            config = cast(FederatedConfig, make_config(given, "federated"))
+        from federated_pneumonia_detection.training.launch import on_event_loop
+
+        if self.websocket_manager is not None and on_event_loop():
+            return self._start(source_path, experiment_name, config, run_id)
+        prepare()
+        with quiet():
+            return self._train(source_path, experiment_name, config, run_id)
+
+    def _train(
+        self, source_path: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str | None
+    ) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            "config": config.model_dump(mode="json"),
+            "data": {},
+            "software": _software(),
+            "total_rounds": config.num_rounds,
+        }
+        try:
+            hospitals = self._hospitals(source_path, config)
+        except Exception as error:
+            # What keeps a run from beginning is told in the run, too: whoever watches sees why nothing comes.
+            with self._logger(experiment_name, run_id, said) as logger:
+                logger.log_training_error(getattr(error, "public", str(error)))
+            raise
+        said["data"] = hospitals.description
+        with self._logger(experiment_name, run_id, said) as logger:
+            run = self._server_run(logger, experiment_name, config, hospitals.dataset)
+            try:
+                self._carry(run, hospitals.source)
+            finally:
+                release()
+            return self._results(run, hospitals.dataset)
+
+    def _hospitals(self, source_path: str | Path | None, config: FederatedConfig) -> Hospitals:
+        from federated_pneumonia_detection.training.devices import choose_device
+
+        choose_device(config.device)
+        return open_hospitals(source_path, config, allow_download=self.allow_download)
+
+    def _logger(self, experiment_name: str, run_id: str | None, said: dict[str, Any]) -> FederatedProgressLogger:
+        return make_logger(
+            None,
+            log_dir=str(self.progress_log_dir),
+            experiment_name=experiment_name,
+            run_id=run_id,
+            websocket_manager=self.websocket_manager,
+            run_start=said,
+            hears_cancel=True,
+        )
+
+    def _server_run(
+        self, logger: FederatedProgressLogger, experiment_name: str, config: FederatedConfig, dataset: Dataset
+    ) -> ServerRun:
+        from federated_pneumonia_detection.federated.global_model import GlobalModel
+        from federated_pneumonia_detection.federated.records import Order
+        from federated_pneumonia_detection.federated.server_app import ServerRun
+        from federated_pneumonia_detection.training.checkpoints import checkpoint_folder
+
+        run_id = str(logger.run_id)
+        about = {
+            "run_id": run_id,
+            "experiment_name": experiment_name,
+            "phantom": dataset.phantom,
+            "data": dataset.name,
+        }
+        try:
+            model = GlobalModel(config, dataset, checkpoint_folder(self.checkpoint_dir, slug(run_id)), about)
+        except Exception as error:
+            logger.log_training_error(str(error))
+            raise
+        order = Order(run_id=run_id, experiment_name=experiment_name, config=config)
+        return ServerRun(order=order, model=model, logger=logger, reply_timeout_s=self.reply_timeout_s)
+
+    def _carry(self, run: ServerRun, source: str) -> None:
+        """Let the engine carry the run to its end; a cancelled run is an end like another."""
+        from federated_pneumonia_detection.federated.client_app import build_client_app
+        from federated_pneumonia_detection.federated.errors import RunCancelled
+        from federated_pneumonia_detection.federated.records import Site
+        from federated_pneumonia_detection.federated.server_app import build_server_app
+
+        config, log_dir = run.order.config, str(run.logger.log_dir)
+        sites = [
+            Site(
+                partition=partition,
+                num_partitions=config.num_clients,
+                log_dir=log_dir,
+                source=source,
+                scheme=config.partition,
+                alpha=config.alpha,
+                seed=config.seed,
+            ).to_node_config()
+            for partition in range(config.num_clients)
+        ]
+        carry = _engine(config.engine)
+        interrupted = False
+        try:
+            with run.told(), _threads(config.threads), _signals_cancel(log_dir, run.order.run_id):
+                carry(build_server_app(run), build_client_app(mods=self._client_mods), sites)
+        except RunCancelled as cancelled:
+            interrupted = cancelled.by == _KEYBOARD
+        finally:
+            CancelWatch(log_dir, run.order.run_id).clear()
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def _results(self, run: ServerRun, dataset: Dataset) -> dict[str, Any]:
+        model = run.model
+        results: dict[str, Any] = _plain(
+            {
+                "run_id": run.order.run_id,
+                "experiment_name": run.order.experiment_name,
+                "phantom": dataset.phantom,
+                "status": run.status,
+                "best_model_path": None if model.path is None else str(model.path),
+                "best_model_score": model.best_metrics.get("val_loss"),
+                "best_round": model.best_round,
+                "final_metrics": run.final_metrics,
+                "history": run.history,
+                "log_file": run.logger.get_log_file_path(),
+            }
+        )
+        return results
+
+    def _start(
+        self, source: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str | None
+    ) -> dict[str, Any]:
+        from federated_pneumonia_detection.training.devices import choose_device
+        from federated_pneumonia_detection.training.launch import start_training_process
+
+        # What can be known to be wrong now is told to the caller, not to a log nobody reads.
+        choose_device(config.device)
+        find_source(source)
+        run = run_id or new_run_id(experiment_name)
+        assert self.websocket_manager is not None
+        self.progress_log_dir.mkdir(parents=True, exist_ok=True)
+        self.websocket_manager.follow(str(self.progress_log_dir.absolute()))
+        start_training_process(
+            "federated",
+            config,
+            source=source,
+            experiment_name=experiment_name,
+            run_id=run,
+            log_dir=self.progress_log_dir,
+            checkpoint_dir=self.checkpoint_dir,
+        )
+        return {"run_id": run, "status": "started", "experiment_name": experiment_name}
+
+
+def _engine(name: str) -> Callable[[ServerApp, ClientApp, list[UserConfig]], None]:
+    if name == "ray":
+        from federated_pneumonia_detection.federated.ray_engine import run_ray
+
+        return run_ray
+    from federated_pneumonia_detection.federated.local_engine import run_local
+
+    return run_local
+
+
+def _software() -> dict[str, str]:
+    from federated_pneumonia_detection.training.software import software_versions
+
+    return software_versions("flwr", "ray")
+
+
+def _plain(value: Any) -> Any:
+    """NaN and infinity, which JSON cannot tell, as `None`."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Within it torch uses that many threads; `None` leaves it to torch."""
+    import torch
+
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _signals_cancel(log_dir: str, run_id: str) -> Iterator[None]:
+    """Within it the first Ctrl-C or SIGTERM asks the run to stop, as anybody else would; a second one interrupts.
+
+    An exception in the middle of Flower would leave its threads waiting for replies that nobody sends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        keyboard = number == signal.SIGINT
+        reason = "interrupted from the keyboard" if keyboard else "the process was asked to end (SIGTERM)"
+        request_cancel(log_dir, run_id, reason=reason, by=_KEYBOARD if keyboard else "signal")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

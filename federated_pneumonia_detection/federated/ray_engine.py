@@ -1,0 +1,136 @@
+"""Flower's simulation as an engine: clients in processes of their own, kept by Ray.
+
+It costs about ten seconds and a gigabyte before the first client runs. What a node's operator would have set is put
+into its context here, since the simulation knows only partition numbers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from flwr.app import Context, Message
+from flwr.app.user_config import UserConfigValue
+from flwr.clientapp import ClientApp
+from flwr.serverapp import Grid, ServerApp
+
+from federated_pneumonia_detection.federated.environment import private_directory
+from federated_pneumonia_detection.federated.errors import EngineMissing
+
+__all__ = ["run_ray"]
+
+_OBJECT_STORE_BYTES = 200_000_000
+# Unix sockets have names of at most 107 bytes, and Ray puts some 70 behind the directory.
+_LONGEST_DIRECTORY = 35
+
+
+class _Operated(ClientApp):
+    """An app whose nodes are configured as their operators would have."""
+
+    def __init__(self, inner: ClientApp, node_configs: Sequence[Mapping[str, UserConfigValue]]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._node_configs = node_configs
+
+    # Ray's actor calls by keyword, so the parameters have these names.
+    def __call__(self, message: Message, context: Context) -> Message:
+        context.node_config.update(self._node_configs[int(context.node_config["partition-id"])])
+        return self._inner(message, context)
+
+
+def run_ray(
+    server_app: ServerApp, client_app: ClientApp, node_configs: Sequence[Mapping[str, UserConfigValue]]
+) -> None:
+    """Run both apps to their end in Flower's simulation.
+
+    Raises:
+        EngineMissing: Ray is not installed, or does not start.
+        Exception: whatever the server app raises.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise EngineMissing("the engine ray needs Ray: pip install 'flwr[simulation]', or take the engine local")
+    from flwr.simulation import run_simulation
+
+    actors = max(1, min(_cpus(), len(node_configs)))
+    _start_ray(actors)
+    raised: list[BaseException] = []
+    try:
+        with suppress(_Told):
+            run_simulation(
+                server_app=_remembering(server_app, raised),
+                client_app=_Operated(client_app, node_configs),
+                num_supernodes=len(node_configs),
+                backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+            )
+    finally:
+        _stop_ray()
+    if raised:
+        raise raised[0]
+
+
+class _Told(Exception):
+    """The server app raised; what it raised is kept aside, so that Flower wraps it in nothing."""
+
+
+def _remembering(server_app: ServerApp, raised: list[BaseException]) -> ServerApp:
+    app = ServerApp()
+
+    @app.main()
+    def main(grid: Grid, context: Context) -> None:
+        try:
+            server_app(grid, context)
+        # Carried to the caller's thread and raised there.
+        except BaseException as error:
+            raised.append(error)
+            # A client that never returns would keep Flower waiting for its actor.
+            threading.Thread(target=_stop_ray_soon, daemon=True).start()
+            raise _Told from error
+
+    return app
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start_ray(actors: int) -> None:
+    import ray
+
+    if ray.is_initialized():
+        return
+    directory = str(private_directory() / "r")
+    try:
+        ray.init(
+            address="local",
+            num_cpus=actors,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=directory if len(directory) <= _LONGEST_DIRECTORY else None,
+            # Ray's workers inherit the environment, but not what was put on this process's path since it started.
+            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}},
+        )
+    except (OSError, RuntimeError, ValueError, ConnectionError) as error:
+        line = str(error).strip().splitlines()
+        raise EngineMissing(
+            f"Ray does not start ({line[0] if line else type(error).__name__}); the engine local needs none"
+        ) from error
+
+
+def _stop_ray() -> None:
+    import ray
+
+    if ray.is_initialized():
+        ray.shutdown()
+
+
+def _stop_ray_soon() -> None:
+    # Clients that hear the request to stop end by themselves within a batch.
+    threading.Event().wait(10.0)
+    _stop_ray()

@@ -1,0 +1,213 @@
+"""The one server app: rounds, aggregates, failed clients and the end of the run, whichever engine carries it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from flwr.app import ArrayRecord, Context, Message, MetricRecord
+from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.strategy import Strategy
+
+from federated_pneumonia_detection.config import ConfigError
+from federated_pneumonia_detection.data import DataError
+from federated_pneumonia_detection.federated.client_app import ask_who, who_answered
+from federated_pneumonia_detection.federated.errors import AllClientsFailed, FederatedError, RunCancelled
+from federated_pneumonia_detection.federated.global_model import GlobalModel
+from federated_pneumonia_detection.federated.grid import GuardedGrid
+from federated_pneumonia_detection.federated.records import Order
+from federated_pneumonia_detection.federated.roster import Roster, clear_reason
+from federated_pneumonia_detection.federated.strategies import build_strategy, draw_by_seed, settings_of
+from federated_pneumonia_detection.federated.wrappers import watch_strategy
+from federated_pneumonia_detection.progress import FederatedProgressLogger
+from federated_pneumonia_detection.progress.cancel import CancelWatch
+from federated_pneumonia_detection.training.errors import TrainingError
+
+__all__ = ["ServerRun", "build_server_app"]
+
+# Of a traceback, its end: the innermost call says most.
+_DETAIL_CHARACTERS = 8_000
+
+
+class _EnoughRounds(Exception):
+    """The validation loss has not fallen for as many rounds as were to be waited for."""
+
+
+@dataclass
+class ServerRun:
+    """One federated run as its server sees it, from the first message to the last.
+
+    Attributes:
+        order: what every client is told.
+        model: the global model.
+        logger: the server's own, without a client id.
+        reply_timeout_s: after so long a client that has not answered counts as failed in its round.
+        connect_timeout_s: how long to wait for the clients to connect.
+        status: `running`, then `completed`, `failed` or `cancelled`.
+        rounds_done: rounds that were aggregated.
+        history: one row for each aggregated round.
+        final_metrics: what `training_complete` said.
+    """
+
+    order: Order
+    model: GlobalModel
+    logger: FederatedProgressLogger
+    reply_timeout_s: float = 3600.0
+    connect_timeout_s: float = 120.0
+    status: str = "running"
+    rounds_done: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    final_metrics: dict[str, Any] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Tell how the run ends, if what stands in the block ends it by raising; the first end told is the only one."""
+        try:
+            yield
+        except BaseException as error:
+            if self.status == "running":
+                self._tell(error)
+            raise
+
+    def _tell(self, error: BaseException) -> None:
+        if isinstance(error, RunCancelled):
+            self.status = "cancelled"
+            self.logger.log_training_cancelled(error.reason, error.by)
+            return
+        if isinstance(error, KeyboardInterrupt):
+            self.status = "cancelled"
+            self.logger.log_training_cancelled("interrupted from the keyboard", "keyboard")
+            return
+        self.status = "failed"
+        if isinstance(error, AllClientsFailed):
+            self.logger.log_training_error(str(error), error.detail)
+        else:
+            detail = "".join(traceback.format_exception(error))
+            self.logger.log_training_error(_one_line(error), detail[-_DETAIL_CHARACTERS:])
+
+    def rounds(self, grid: Grid) -> None:
+        """Run all rounds on `grid`, then test the best model.
+
+        Raises:
+            RunCancelled: somebody asked for the end.
+            AllClientsFailed: a round brought no update.
+            NoClients: the clients did not connect in time.
+        """
+        config = self.order.config
+        roster = Roster()
+        guarded = GuardedGrid(
+            grid,
+            roster=roster,
+            check=self._checker(),
+            reply_timeout_s=self.reply_timeout_s,
+            connect_timeout_s=self.connect_timeout_s,
+        )
+        _learn_names(guarded, roster, config.num_clients)
+        strategy = build_strategy(config.strategy, **settings_of(config, averaged=self.model.statistics()))
+        draw_by_seed(strategy, config.seed)
+        _refuse_empty_rounds(strategy, roster)
+        watch_strategy(strategy, self.logger, roster=roster, say_end=False)
+        try:
+            strategy.start(
+                grid=guarded,
+                initial_arrays=self.model.arrays(),
+                num_rounds=config.num_rounds,
+                timeout=self.reply_timeout_s,
+                train_config=self.order.to_record(),
+                evaluate_fn=self._after_round,
+            )
+        except _EnoughRounds:
+            patience = config.early_stopping_patience
+            text = f"the validation loss has not fallen for {patience} rounds"
+            self.logger.log_alert("info", "Stopped early", text)
+        self._complete()
+
+    def _after_round(self, round_num: int, arrays: ArrayRecord) -> MetricRecord | None:
+        if round_num == 0:
+            return None
+        metrics = self.model.take(round_num, arrays)
+        self.rounds_done = round_num
+        self.history.append({"round": round_num, **metrics})
+        return MetricRecord(metrics)
+
+    def _complete(self) -> None:
+        tested, curves = self.model.test()
+        best = self.model.best_metrics
+        rounds, epochs = self.rounds_done, self.order.config.local_epochs
+        self.final_metrics = {
+            "total_rounds": rounds,
+            "total_epochs": rounds * epochs,
+            "best_round": self.model.best_round,
+            "best_epoch": None if self.model.best_round is None else self.model.best_round * epochs,
+            "best_val_recall": best.get("val_recall"),
+            "best_val_loss": best.get("val_loss"),
+            "best_val_auroc": best.get("val_auroc"),
+            "duration_seconds": round(time.monotonic() - self._began, 3),
+            **tested,
+        }
+        if curves:
+            self.logger.log_test_curves(**curves)
+        self.status = "completed"
+        self.logger.log_training_complete(self.final_metrics)
+
+    def _checker(self) -> Callable[[], None]:
+        watch = CancelWatch(self.logger.log_dir, self.order.run_id)
+        patience = self.order.config.early_stopping_patience
+
+        def check() -> None:
+            if (cancel := watch.asked()) is not None:
+                raise RunCancelled(cancel.reason, cancel.by)
+            if patience is not None and self.model.waited >= patience:
+                raise _EnoughRounds
+
+        return check
+
+
+def build_server_app(run: ServerRun) -> ServerApp:
+    """Make the server app of `run`."""
+    app = ServerApp()
+
+    @app.main()
+    def main(grid: Grid, context: Context) -> None:
+        with run.told():
+            run.rounds(grid)
+
+    return app
+
+
+def _learn_names(grid: GuardedGrid, roster: Roster, expected: int) -> None:
+    """Ask every node for its client's name, before anything can go wrong that must be told by name."""
+    nodes = grid.wait_for(expected)
+    for reply in grid.send_and_receive([ask_who(node) for node in nodes]):
+        if not reply.has_error():
+            roster.learn(reply.metadata.src_node_id, who_answered(reply))
+    roster.fill(nodes, expected)
+
+
+def _refuse_empty_rounds(strategy: Strategy, roster: Roster) -> None:
+    """Let a round without any update end the run: Flower would go on as if nothing had happened."""
+    aggregate = strategy.aggregate_train
+
+    def aggregated(server_round: int, replies: Iterable[Message]) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        received = list(replies)
+        if all(reply.has_error() for reply in received):
+            names = [roster.name(reply.metadata.src_node_id) for reply in received]
+            reasons = [clear_reason(reply.error.reason) for reply in received]
+            raise AllClientsFailed(server_round, dict(zip(names, reasons, strict=True)))
+        return aggregate(server_round, received)
+
+    strategy.aggregate_train = aggregated  # type: ignore[method-assign]
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, DataError):
+        return error.public
+    if isinstance(error, ConfigError | FederatedError | TrainingError) and lines:
+        return lines[0]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

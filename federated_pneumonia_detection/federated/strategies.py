@@ -1,0 +1,118 @@
+"""How weights are put together: FedAvg, FedProx and FedAdam by name, each with its own settings."""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAdam, FedAvg, FedProx, Strategy
+
+from federated_pneumonia_detection.config import FederatedConfig
+from federated_pneumonia_detection.federated.errors import UnknownStrategy
+
+__all__ = ["STRATEGIES", "FedAdamForNetworks", "build_strategy", "draw_by_seed", "settings_of"]
+
+
+class FedAdamForNetworks(FedAdam):
+    """Flower's FedAdam (Reddi et al., 2021) on what is trained; what is only counted is averaged.
+
+    A batch norm's running mean and variance are measured, not trained. Adam's step on them can make a variance
+    negative, and then the network gives NaN; so they are averaged as FedAvg does.
+
+    Args:
+        averaged: names of the arrays that are averaged.
+        settings: Flower's own.
+    """
+
+    def __init__(self, *, averaged: Collection[str] = (), **settings: Any) -> None:
+        super().__init__(**settings)
+        self._averaged = frozenset(averaged)
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Aggregate as FedAdam, the arrays in `averaged` as FedAvg."""
+        received = list(replies)
+        stepped, metrics = super().aggregate_train(server_round, received)
+        if stepped is None or not self._averaged:
+            return stepped, metrics
+        mean, _ = FedAvg.aggregate_train(self, server_round, received)
+        assert mean is not None  # the same replies gave `stepped`
+        chosen = {key: mean[key] if key in self._averaged else array for key, array in stepped.items()}
+        return ArrayRecord(chosen), metrics
+
+
+# Every strategy takes these: no clients asked twice, and low minima, because Flower waits without end for the rest.
+_COMMON: Mapping[str, Any] = {
+    "fraction_train": 1.0,
+    "fraction_evaluate": 0.0,
+    "min_train_nodes": 1,
+    "min_evaluate_nodes": 0,
+    "min_available_nodes": 1,
+}
+
+STRATEGIES: Mapping[str, tuple[Callable[..., Strategy], Mapping[str, Any]]] = {
+    "fedavg": (FedAvg, {}),
+    "fedprox": (FedProx, {"proximal_mu": 0.01}),
+    "fedadam": (
+        FedAdamForNetworks,
+        {"eta": 0.01, "eta_l": 0.01, "beta_1": 0.9, "beta_2": 0.99, "tau": 1e-3, "averaged": ()},
+    ),
+}
+"""Each strategy by name, with its own settings and their defaults."""
+
+
+def build_strategy(name: str, **settings: Any) -> Strategy:
+    """Make the strategy `name`.
+
+    Args:
+        name: `fedavg`, `fedprox` or `fedadam`.
+        settings: `fraction_train` and Flower's other common ones, and the strategy's own: `proximal_mu` of FedProx;
+            `eta`, `beta_1`, `beta_2`, `tau` of FedAdam, and `averaged`, the arrays it leaves to averaging.
+
+    Raises:
+        UnknownStrategy: there is no such strategy or setting; the nearest one is named.
+    """
+    if name not in STRATEGIES:
+        raise UnknownStrategy(f"there is no strategy {name!r}; {_nearest(name, STRATEGIES)}")
+    factory, own = STRATEGIES[name]
+    known = {**_COMMON, **own}
+    for setting in settings:
+        if setting not in known:
+            raise UnknownStrategy(f"{name} has no setting {setting!r}; {_nearest(setting, known)}")
+    return factory(**{**known, **settings})
+
+
+def settings_of(config: FederatedConfig, *, averaged: Collection[str] = ()) -> dict[str, Any]:
+    """The settings that `config` gives to its strategy."""
+    common = {"fraction_train": config.fraction_train}
+    if config.strategy == "fedprox":
+        return {**common, "proximal_mu": config.proximal_mu}
+    if config.strategy == "fedadam":
+        return {**common, "eta": config.server_learning_rate, "eta_l": config.learning_rate, "averaged": averaged}
+    return common
+
+
+def draw_by_seed(strategy: Strategy, seed: int) -> None:
+    """Let the strategy draw the same clients in each round each time; the process's own random state stays as it is."""
+    configure = strategy.configure_train
+
+    def configured(server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid) -> Iterable[Message]:
+        state = random.getstate()
+        random.seed(f"{seed}/{server_round}")
+        try:
+            return list(configure(server_round, arrays, config, grid))
+        finally:
+            random.setstate(state)
+
+    strategy.configure_train = configured  # type: ignore[method-assign]
+
+
+def _nearest(wrong: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(wrong.lower(), names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
