@@ -10,14 +10,28 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 import federated_pneumonia_detection
-from federated_pneumonia_detection.hub.hub import Hub
+from federated_pneumonia_detection.config import CentralizedRequest, FederatedRequest
 from federated_pneumonia_detection.hub.state import RunState
-from federated_pneumonia_detection.server import docs_page, events, health, openapi, problems, runs
+from federated_pneumonia_detection.server import (
+    cancelling,
+    centralized_endpoints,
+    configuration,
+    docs_page,
+    events,
+    federated_endpoints,
+    health,
+    openapi,
+    problems,
+    runs,
+)
+from federated_pneumonia_detection.server.database import open_hub
 from federated_pneumonia_detection.server.page import Fallback
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.security import Guard
 from federated_pneumonia_detection.server.service import Service
 from federated_pneumonia_detection.server.settings import ServerSettings
+from federated_pneumonia_detection.server.supervision import Supervisor
+from federated_pneumonia_detection.server.trainings import Accepted
 
 __all__ = ["create_app", "make_service"]
 
@@ -28,18 +42,17 @@ The same messages come by WebSocket (`/ws/training-progress`), Server-Sent Event
 documents. For research, not a medical device."""
 
 
-def make_service(settings: ServerSettings, hub: Hub | None = None) -> Service:
+def make_service(settings: ServerSettings) -> Service:
     """The parts of a server, not started yet.
 
-    Args:
-        settings: what it is told.
-        hub: another hub than the one over `settings.database`.
+    Raises:
+        StoreHeld: another server keeps the database.
+        OSError: the log directory cannot be made or written.
     """
-    if hub is None:
-        from federated_pneumonia_detection.server.database import open_hub
-
-        hub = open_hub(settings)
-    return Service(settings, hub)
+    # The hub asks the supervisor how a process ended, the supervisor asks the hub how a run stands.
+    supervisor = Supervisor(settings, lambda: hub)
+    hub = open_hub(settings, supervisor.death_report)
+    return Service(settings, hub, supervisor)
 
 
 def create_app(settings: ServerSettings | None = None, *, service: Service | None = None) -> FastAPI:
@@ -74,7 +87,15 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     app.state.service = parts
     problems.install(app)
     app.add_middleware(Guard, allow_origins=parts.settings.allow_origins)
-    for family in (runs, events, health):
+    for family in (
+        runs,
+        cancelling,
+        events,
+        centralized_endpoints,
+        federated_endpoints,
+        configuration,
+        health,
+    ):
         app.include_router(family.router)
 
     @app.get("/ws/training-progress", include_in_schema=False)
@@ -88,5 +109,9 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
         return HTMLResponse(docs_page.render(app.openapi()))
 
     app.router.default = Fallback(parts.settings.page_dir)
-    openapi.install(app, structs=[runs.RunList, RunState], models=[runs.RunEdit])
+    openapi.install(
+        app,
+        structs=[runs.RunList, RunState, Accepted, cancelling.CancelAnswer],
+        models=[runs.RunEdit, cancelling.CancelRequest, CentralizedRequest, FederatedRequest],
+    )
     return app

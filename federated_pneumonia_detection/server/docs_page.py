@@ -53,8 +53,8 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
             for parameter in parameters
         )
         parts.append(f"<table><tr><th>name</th><th>in</th><th>default</th><th></th></tr>{rows}</table>")
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        parts.append(f"<p>Body: {_schema_link(content['schema'])}</p>{_example(content)}")
+    bodies = operation.get("requestBody", {}).get("content", {}).values()
+    parts += [f"<p>Body: {_schema_link(body['schema'])}</p>{_example(body)}" for body in bodies]
     for status, response in operation.get("responses", {}).items():
         contents = response.get("content", {})
         kinds = ", ".join(f"<code>{escape(kind)}</code> {_schema_link(c['schema'])}" for kind, c in contents.items())

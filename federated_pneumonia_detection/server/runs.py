@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -148,7 +146,7 @@ def delete_run(request: Request, run_id: RunId) -> Response:
         ) from None
     except UnknownRun:
         raise no_run(run_id) from None
-    shutil.rmtree(service.settings.jobs_dir / run.run_id, ignore_errors=True)
+    service.supervisor.forget(run.run_id)
     return Response(status_code=204)
 
 
@@ -162,7 +160,7 @@ def run_log(request: Request, run_id: RunId) -> Response:
     """Only of runs this server started. A `Range` header gets a part of it, as `bytes=-4000`."""
     service = service_of(request)
     run = service.run(run_id)
-    output: Path = service.settings.jobs_dir / run.run_id / "output.log"
+    output = service.supervisor.jobs.directory(run.run_id).output
     if not output.is_file():
         raise Problem(
             404, f"There is no output of run {run.run_id!r}.", "It is kept for runs that this server started."

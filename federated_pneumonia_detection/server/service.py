@@ -12,6 +12,7 @@ from federated_pneumonia_detection.hub.hub import Hub
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.settings import ServerSettings
+from federated_pneumonia_detection.server.supervision import Supervisor
 
 __all__ = ["Service", "no_run", "service_of"]
 
@@ -23,19 +24,23 @@ class Service:
     Attributes:
         settings: what it was told.
         hub: the log of all runs.
+        supervisor: the trainings this server starts.
         closing: set when the server is told to stop: streams and long polls end at once.
     """
 
     settings: ServerSettings
     hub: Hub
+    supervisor: Supervisor
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> None:
-        """Begin to read journals."""
+        """Begin to read journals, then take over the trainings of an earlier server."""
         self.hub.start()
+        self.supervisor.start()
 
     def close(self) -> None:
         """Stop reading; trainings go on."""
+        self.supervisor.close()
         self.hub.close()
 
     def run(self, run_id: str) -> RunState:

@@ -61,6 +61,13 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_ready()
 
+    def left_running(self) -> list[str]:
+        """The lines that say which trainings go on without the server."""
+        running, waiting = self.service.supervisor.running(), self.service.supervisor.waiting()
+        lines = [f"Still training: {job.run_id} ({job.experiment_name})" for job in running]
+        lines += [f"Still waiting: {job.run_id} ({job.experiment_name})" for job in waiting]
+        return [*lines, "The next `fpd serve` on this log directory takes them over."] if lines else []
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what waits, then close viewers (1012) and the rest."""
         self.service.closing.set()
@@ -132,6 +139,8 @@ def serve(
 
         server = _Server(service, ready)
         server.run(sockets=sockets)
+        for line in server.left_running():
+            say(line)
     finally:
         for listener in sockets:
             listener.close()

@@ -1,0 +1,84 @@
+"""Stops a run, cleanly where it can hear, by signals where it is ours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.progress.cancel import request_cancel
+from federated_pneumonia_detection.server.bodies import StrictModel, body_doc, read_body
+from federated_pneumonia_detection.server.events import RunId
+from federated_pneumonia_detection.server.openapi import Answers, refuses
+from federated_pneumonia_detection.server.problems import Problem
+from federated_pneumonia_detection.server.service import Service, service_of
+
+__all__ = ["CancelAnswer", "CancelRequest", "router"]
+
+router = APIRouter(prefix="/api/runs", tags=["runs"])
+
+
+class CancelRequest(StrictModel):
+    """Why, and who asks. Both may be left out."""
+
+    reason: str = Field("stopped by hand", min_length=1, max_length=500, description="Why.")
+    by: str = Field("somebody at this machine", min_length=1, max_length=200, description="Who asks.")
+
+
+class CancelAnswer(msgspec.Struct, frozen=True):
+    """What became of the wish: `status` is the run's now, `cancel_asked` when it was first asked to stop."""
+
+    run_id: str
+    status: str
+    cancel_asked: str | None
+
+
+_ANSWER: Answers = {
+    202: {
+        "description": "It is asked to stop, or was already. `training_cancelled` says when it has.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CancelAnswer"}}},
+    }
+}
+
+
+@router.post(
+    "/{run_id}/cancel",
+    status_code=202,
+    summary="Stop a run",
+    response_class=Response,
+    responses=_ANSWER | refuses(403, 404, 408, 409, 413, 415, 422),
+    openapi_extra=body_doc(CancelRequest, {"reason": "the loss diverges", "by": "Ada"}),
+)
+async def cancel_run(request: Request, run_id: RunId) -> Response:
+    """A request that the training sees at its next batch; if it does not and is ours, signals follow."""
+    service = service_of(request)
+    run = service.run(run_id)
+    asked = await read_body(request, CancelRequest)
+    if run.status != "cancelled":
+        await run_in_threadpool(_cancel, service, run, asked)
+    now = service.hub.run(run.run_id) or run
+    when = now.cancel_asked or run.cancel_asked or datetime.now(UTC).isoformat(timespec="microseconds")
+    answer = CancelAnswer(run.run_id, now.status, when)
+    return Response(msgspec.json.encode(answer), status_code=202, media_type="application/json")
+
+
+def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
+    if run.status in ("completed", "failed"):
+        raise Problem(
+            409, f"Run {run.run_id!r} has ended already ({run.status}).", "Only a run that goes on is stopped."
+        )
+    if service.supervisor.cancel(run.run_id, reason=asked.reason, by=asked.by):
+        return
+    if not run.hears_cancel:
+        raise Problem(
+            409,
+            f"Run {run.run_id!r} cannot hear: this server did not start it, and its logger does not listen.",
+            "Stop it where it was started.",
+        )
+    if run.cancel_asked is None:
+        request_cancel(str(service.settings.log_dir), run.run_id, reason=asked.reason, by=asked.by)

@@ -1,0 +1,39 @@
+"""Starts a federated training: several hospitals, one model."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from federated_pneumonia_detection.config import FederatedRequest
+from federated_pneumonia_detection.server.bodies import body_doc
+from federated_pneumonia_detection.server.openapi import refuses
+from federated_pneumonia_detection.server.trainings import accept, accepted_doc
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/federated", tags=["training"])
+
+
+@router.post(
+    "/train",
+    status_code=202,
+    summary="Train over several hospitals",
+    response_class=Response,
+    responses=accepted_doc() | refuses(403, 408, 413, 415, 422, 503),
+    openapi_extra=body_doc(
+        FederatedRequest,
+        {
+            "source_path": "phantoms",
+            "experiment_name": "federated",
+            "num_clients": 3,
+            "num_rounds": 3,
+            "partition": "dirichlet",
+            "alpha": 0.5,
+            "strategy": "fedavg",
+        },
+    ),
+)
+async def start_training(request: Request) -> Response:
+    """The training is a process of its own and outlives this server. Everything in the body has a default."""
+    return await accept(request, "federated", FederatedRequest)
