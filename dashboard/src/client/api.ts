@@ -35,7 +35,7 @@ export interface RunPage {
 
 export interface RunQuery {
   readonly q?: string;
-  readonly status?: string;
+  readonly status?: readonly string[];
   readonly mode?: string;
   readonly sort?: string;
   readonly page?: number;
@@ -118,12 +118,13 @@ export function runPath(runId: string): string {
 }
 
 function search(query: object): string {
-  const pairs = Object.entries(query).filter(
-    ([, value]) => value !== undefined && value !== "" && value !== null,
-  );
-  return pairs.length === 0
-    ? ""
-    : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
+  const pairs: [string, string][] = [];
+  for (const [key, value] of Object.entries(query)) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined && each !== null && each !== "") pairs.push([key, String(each)]);
+    }
+  }
+  return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs)}`;
 }
 
 async function get<T>(path: string, signal?: AbortSignal): Promise<T> {

@@ -1,0 +1,45 @@
+import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from "@mantine/spotlight";
+import { IconList, IconPlus, IconSearch } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { useLocation } from "wouter";
+import { listRuns } from "../client/api";
+
+/** `Ctrl K`: to any run, or to a screen. */
+export function GoTo() {
+  const [, go] = useLocation();
+  const { data } = useQuery({
+    queryKey: ["go-to"],
+    queryFn: ({ signal }) => listRuns({ limit: 100 }, signal),
+  });
+  const screens: SpotlightActionData[] = [
+    { id: "runs", label: "All runs", leftSection: <IconList size={16} />, onClick: () => go("/") },
+    { id: "new", label: "New run", leftSection: <IconPlus size={16} />, onClick: () => go("/new") },
+  ];
+  const runs: SpotlightActionData[] = (data?.runs ?? []).map((run) => ({
+    id: `run-${run.run_id}`,
+    label: run.name || run.experiment_name || run.run_id,
+    description: run.sentence,
+    keywords: [run.run_id, ...run.tags],
+    onClick: () => go(`/runs/${encodeURIComponent(run.run_id)}`),
+  }));
+  const actions: SpotlightActionGroupData[] = [
+    { group: "Screens", actions: screens },
+    { group: "Runs, newest first", actions: runs },
+  ];
+  return (
+    <Spotlight
+      actions={actions}
+      shortcut={null}
+      limit={20}
+      scrollable
+      highlightQuery
+      nothingFound="No run and no action is called that"
+      transitionProps={{ duration: 0 }}
+      searchProps={{
+        leftSection: <IconSearch size={16} />,
+        placeholder: "Go to run or action",
+        "aria-label": "Go to run or action",
+      }}
+    />
+  );
+}

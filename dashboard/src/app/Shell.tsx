@@ -1,0 +1,182 @@
+import {
+  ActionIcon,
+  AppShell,
+  Kbd,
+  Menu,
+  Tooltip,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { spotlight } from "@mantine/spotlight";
+import {
+  IconChevronLeft,
+  IconDots,
+  IconKeyboard,
+  IconMoon,
+  IconPlus,
+  IconSearch,
+  IconSun,
+} from "@tabler/icons-react";
+import { type ReactNode, useState } from "react";
+import { Link, useLocation } from "wouter";
+import { KeyList } from "./KeyList";
+import { useShortcut } from "./keys";
+import { LineIndicator } from "./LineIndicator";
+import { LiveRegion } from "./LiveRegion";
+import { Logo } from "./Logo";
+import { useCurrentTitle } from "./title";
+
+const PHONE = "(max-width: 719.98px)";
+
+/** What is round every screen: the header, the footer, and the one live region. */
+export function Shell({ children }: { readonly children: ReactNode }) {
+  const [, go] = useLocation();
+  const [listed, setListed] = useState(false);
+  const phone = useMediaQuery(PHONE, window.matchMedia(PHONE).matches, { getInitialValueInEffect: false });
+  useShortcut("g r", "go to the runs", () => go("/"));
+  useShortcut("n", "new run", () => go("/new"));
+  useShortcut("?", "this list", () => setListed(true));
+  useShortcut("Ctrl+K", "go to a run or an action", () => spotlight.open());
+  const openKeys = () => setListed(true);
+  return (
+    <AppShell header={{ height: 48 }} padding={0}>
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <AppShell.Header className="header">
+        {phone ? <PhoneHeader openKeys={openKeys} /> : <WideHeader openKeys={openKeys} />}
+      </AppShell.Header>
+      <AppShell.Main id="main" className="main" tabIndex={-1}>
+        {children}
+        <footer className="footer t-note">For research, not a medical device.</footer>
+      </AppShell.Main>
+      <LiveRegion />
+      <KeyList opened={listed} close={() => setListed(false)} />
+    </AppShell>
+  );
+}
+
+function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
+  return (
+    <>
+      <Link href="/" className="brand">
+        <Logo />
+        <span>Pneumonia training</span>
+      </Link>
+      <nav aria-label="Screens" className="nav">
+        <NavLink href="/" also="/runs">
+          Runs
+        </NavLink>
+        <NavLink href="/new">New run</NavLink>
+      </nav>
+      <button type="button" className="goto" onClick={() => spotlight.open()} aria-keyshortcuts="Control+K">
+        <IconSearch size={16} aria-hidden />
+        <span>Go to run or action</span>
+        <Kbd size="xs">Ctrl K</Kbd>
+      </button>
+      <LineIndicator />
+      <ThemeButton />
+      <Tooltip label="Keyboard shortcuts (?)">
+        <ActionIcon variant="subtle" color="ink" size={32} aria-label="Keyboard shortcuts" onClick={openKeys}>
+          <IconKeyboard size={18} stroke={1.6} aria-hidden />
+        </ActionIcon>
+      </Tooltip>
+    </>
+  );
+}
+
+function PhoneHeader({ openKeys }: { readonly openKeys: () => void }) {
+  const { title, back, menu } = useCurrentTitle();
+  const [, go] = useLocation();
+  const { dark, toggle } = useTheme();
+  return (
+    <>
+      {back === null ? (
+        <Link href="/" className="brand">
+          <Logo />
+          <span>Pneumonia training</span>
+        </Link>
+      ) : (
+        <>
+          <Link href={back} className="phone-back" aria-label="Back">
+            <IconChevronLeft size={24} aria-hidden />
+          </Link>
+          <span className="phone-title">{title}</span>
+        </>
+      )}
+      <LineIndicator />
+      {menu ?? (
+        <Menu>
+          <Menu.Target>
+            <ActionIcon variant="subtle" color="ink" size={44} aria-label="More">
+              <IconDots size={20} aria-hidden />
+            </ActionIcon>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item leftSection={<IconPlus size={16} />} onClick={() => go("/new")}>
+              New run
+            </Menu.Item>
+            <Menu.Item leftSection={<IconSearch size={16} />} onClick={() => spotlight.open()}>
+              Go to run or action
+            </Menu.Item>
+            <Menu.Item leftSection={dark ? <IconSun size={16} /> : <IconMoon size={16} />} onClick={toggle}>
+              {dark ? "Light theme" : "Dark theme"}
+            </Menu.Item>
+            <Menu.Item leftSection={<IconKeyboard size={16} />} onClick={openKeys}>
+              Keyboard shortcuts
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+      )}
+    </>
+  );
+}
+
+function NavLink({
+  href,
+  also,
+  children,
+}: {
+  readonly href: string;
+  readonly also?: string;
+  readonly children: ReactNode;
+}) {
+  const [location] = useLocation();
+  const here = location === href || (also !== undefined && location.startsWith(`${also}/`));
+  return (
+    <Link href={href} className="nav-link" aria-current={here ? "page" : undefined}>
+      {children}
+    </Link>
+  );
+}
+
+/** The theme follows the system until somebody chooses; the choice is remembered by Mantine. */
+function useTheme(): { readonly dark: boolean; readonly toggle: () => void } {
+  const { setColorScheme } = useMantineColorScheme();
+  const dark = useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark";
+  return { dark, toggle: () => setColorScheme(dark ? "light" : "dark") };
+}
+
+function ThemeButton() {
+  const { dark, toggle } = useTheme();
+  const label = dark ? "Light theme" : "Dark theme";
+  return (
+    <Tooltip label={label}>
+      <ActionIcon
+        variant="subtle"
+        color="ink"
+        size={32}
+        aria-label={label}
+        onClick={toggle}
+        className="header-icons"
+      >
+        {dark ? (
+          <IconSun size={18} stroke={1.6} aria-hidden />
+        ) : (
+          <IconMoon size={18} stroke={1.6} aria-hidden />
+        )}
+      </ActionIcon>
+    </Tooltip>
+  );
+}
