@@ -97,7 +97,7 @@ class CentralizedTrainer:
 
         Returns:
             Plain JSON values: ``run_id``, ``status`` (``completed``, ``cancelled``, ``started``),
-            ``best_model_path``, ``best_model_score`` (the lowest validation loss), ``best_epoch``, ``final_metrics``,
+            ``best_model_path``, ``best_model_score`` (its validation loss), ``best_epoch``, ``final_metrics``,
             ``phantom``. A number that is none is ``None``.
 
         Raises:
@@ -230,7 +230,14 @@ def _with_epochs(config: TrainingConfig, epochs: int) -> TrainingConfig:
 
 
 def _best(best: BestNetwork) -> dict[str, Any]:
-    return {} if best.epoch is None else {"best_epoch": best.epoch}
+    """Epoch, recall and loss of the network that was kept, for ``final_metrics``."""
+    if best.epoch is None:
+        return {}
+    return {
+        "best_epoch": best.epoch,
+        "best_val_recall": best.metrics.get("val_recall"),
+        "best_val_loss": best.metrics.get("val_loss"),
+    }
 
 
 def _plain(metrics: dict[str, Any]) -> dict[str, Any]:

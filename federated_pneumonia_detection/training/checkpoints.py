@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from federated_pneumonia_detection.config import ConfigError, make_config
-from federated_pneumonia_detection.training.errors import BadCheckpoint, TrainingError
+from federated_pneumonia_detection.training.errors import BadCheckpoint, TrainingError, one_line
 from federated_pneumonia_detection.training.networks import build_network
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def save_best(
         part.replace(description)
     except (OSError, RuntimeError) as error:
         # torch.save turns a full disk or an unwritable folder into RuntimeError.
-        raise TrainingError(f"the checkpoint cannot be written to {folder}: {_first_line(error)}") from error
+        raise TrainingError(f"the checkpoint cannot be written to {folder}: {one_line(error)}") from error
     return weights
 
 
@@ -105,7 +105,7 @@ def describe_checkpoint(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise BadCheckpoint(description, "not found; it belongs beside best.pt and tells which network it is") from None
     except (OSError, ValueError) as error:
-        raise BadCheckpoint(description, f"cannot be read ({_first_line(error)})") from error
+        raise BadCheckpoint(description, f"cannot be read ({one_line(error)})") from error
     if not isinstance(told, dict) or not isinstance(told.get("config"), dict):
         raise BadCheckpoint(description, "is no description of a checkpoint; its key 'config' is missing")
     if told.get("format") != _FORMAT:
@@ -139,7 +139,7 @@ def load_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> 
     except pickle.UnpicklingError as error:
         raise BadCheckpoint(weights, "holds more than tensors, or is damaged; it was not loaded") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise BadCheckpoint(weights, f"is damaged ({_first_line(error)})") from error
+        raise BadCheckpoint(weights, f"is damaged ({one_line(error)})") from error
     network = build_network(config)
     try:
         network.load_state_dict(state)
@@ -177,8 +177,3 @@ def _weights_of(path: str | Path) -> Path:
     if path.is_dir():
         return path / WEIGHTS
     return path.with_suffix(".pt") if path.suffix == ".json" else path
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:200] if text else type(error).__name__

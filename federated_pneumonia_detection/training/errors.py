@@ -19,6 +19,7 @@ __all__ = [
     "LossBecameNaN",
     "TrainingCancelled",
     "TrainingError",
+    "one_line",
 ]
 
 
@@ -96,3 +97,9 @@ class TrainingCancelled(TrainingError):
         super().__init__(f"cancelled by {by}: {reason}")
         self.reason = reason
         self.by = by
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what an exception says, cut to 200 characters; its name if it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200] if lines else type(error).__name__

@@ -21,9 +21,9 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from federated_pneumonia_detection.config import ConfigError
 from federated_pneumonia_detection.data import DataError
 from federated_pneumonia_detection.progress import ProgressLogger, WebSocketProgressLogger
-from federated_pneumonia_detection.progress.cancel import CancelWatch
+from federated_pneumonia_detection.progress.cancel import CancelWatch, clear
 from federated_pneumonia_detection.progress.slug import slug
-from federated_pneumonia_detection.training.errors import LossBecameNaN, TrainingCancelled, TrainingError
+from federated_pneumonia_detection.training.errors import LossBecameNaN, TrainingCancelled, TrainingError, one_line
 from federated_pneumonia_detection.training.lightning_metrics import changed, named, step_loss
 from federated_pneumonia_detection.training.software import software_versions
 
@@ -201,8 +201,7 @@ class MetricsCollectorCallback(pl.Callback):
         self.outcome = "cancelled"
         if asked is not None and self._logger is not None:
             self._logger.log_training_cancelled(asked.reason, asked.by)
-            if self._watch is not None:
-                self._watch.clear()
+            clear(self._logger.log_dir, self._logger.run_id)
         trainer.should_stop = True
         # Or the trainer would go on to its least number of epochs, and validate once more before it stops.
         trainer.fit_loop.min_epochs = None
@@ -328,7 +327,7 @@ class MetricsCollectorCallback(pl.Callback):
             if isinstance(exception, LossBecameNaN):
                 logger.log_alert("error", "The training loss became NaN", f"{exception}; try a lower learning rate")
             detail = "".join(traceback.format_exception(exception))
-            logger.log_training_error(_one_line(exception), detail[-_DETAIL_CHARACTERS:])
+            logger.log_training_error(_told(exception), detail[-_DETAIL_CHARACTERS:])
 
     def close(self) -> None:
         """Closes the logger; the callback can be used again, for another attempt."""
@@ -390,8 +389,11 @@ def _hyperparameters(pl_module: pl.LightningModule) -> dict[str, Any]:
     return {str(k): v for k, v in dict(pl_module.hparams).items() if isinstance(v, str | int | float | bool)}
 
 
-def _one_line(exception: BaseException) -> str:
-    lines = [line.strip() for line in str(exception).splitlines() if line.strip()]
-    if isinstance(exception, TrainingError | ConfigError | DataError) and lines:
-        return getattr(exception, "public", lines[0])
-    return f"{type(exception).__name__}: {lines[0]}" if lines else type(exception).__name__
+def _told(exception: BaseException) -> str:
+    """An exception in one line; ours speak for themselves, and without the paths of the user's files."""
+    if isinstance(exception, DataError):
+        return exception.public
+    if isinstance(exception, TrainingError | ConfigError):
+        return one_line(exception)
+    name = type(exception).__name__
+    return f"{name}: {one_line(exception)}" if str(exception).strip() else name

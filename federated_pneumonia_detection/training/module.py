@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from federated_pneumonia_detection.training.augmentation import augment
 from federated_pneumonia_detection.training.errors import LossBecameNaN
@@ -50,6 +51,8 @@ class PneumoniaModule(pl.LightningModule):
         if self.average is not None:
             # Registered, so that it moves to the device with the rest.
             self.averaged = self.average.network
+        # How far the newest validation loss may be off by the choice of images: one standard error.
+        self.val_loss_error = 0.0
         self._chance: torch.Generator | None = None
         # Of the running epoch, phase by phase; measured all at once at its end.
         self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {"train": [], "val": []}
@@ -109,7 +112,11 @@ class PneumoniaModule(pl.LightningModule):
         self._seen["val"].clear()
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the validation metrics."""
+        """Logs the validation metrics, and notes how sure the loss is."""
+        if self._seen["val"]:
+            logits, labels = (torch.cat(column) for column in zip(*self._seen["val"], strict=True))
+            each = functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
+            self.val_loss_error = float(each.std(correction=0)) / math.sqrt(len(each))
         self._log_metrics("val")
 
     def on_train_epoch_start(self) -> None:
