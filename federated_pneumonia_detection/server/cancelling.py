@@ -81,4 +81,4 @@ def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
             "Stop it where it was started.",
         )
     if run.cancel_asked is None:
-        request_cancel(str(service.settings.log_dir), run.run_id, reason=asked.reason, by=asked.by)
+        request_cancel(service.settings.log_dir, run.run_id, reason=asked.reason, by=asked.by)

@@ -21,7 +21,7 @@ from pathlib import Path
 from msgspec import UNSET
 
 from federated_pneumonia_detection.hub.hub import ExitReport, Hub
-from federated_pneumonia_detection.progress.cancel import clear, request_cancel
+from federated_pneumonia_detection.progress.cancel import CancelWatch, clear, request_cancel
 from federated_pneumonia_detection.progress.messages import RunQueued, TrainingCancelled, TrainingError
 from federated_pneumonia_detection.server.jobs import Exit, Job, JobDirectory, Jobs
 from federated_pneumonia_detection.server.settings import ServerSettings
@@ -42,8 +42,8 @@ TOLD_WITHIN_S = 1.5
 class Cancel:
     """Who asked a run to stop, why, and when (seconds of the monotonic clock)."""
 
-    reason: str
-    by: str
+    reason: str | None
+    by: str | None
     at: float
 
 
@@ -90,7 +90,13 @@ class Supervisor:
             state = self._hub().run(job.run_id)
             over = directory.exit() is not None and state is not None and state.status in ENDED
             if not over:
-                self._tracked[job.run_id] = _Tracked(job, directory, started=directory.claimed())
+                asked = CancelWatch(self._settings.log_dir, job.run_id).asked()
+                self._tracked[job.run_id] = _Tracked(
+                    job,
+                    directory,
+                    started=directory.claimed(),
+                    cancel=asked and Cancel(asked.reason, asked.by, time.monotonic()),
+                )
                 if state is None:
                     self._hub().expect(job.run_id, experiment_name=job.experiment_name, mode=job.kind, total=job.total)
         self._thread = threading.Thread(target=self._look, name="supervisor", daemon=True)
@@ -138,8 +144,8 @@ class Supervisor:
                 return False
             if tracked.cancel is None:
                 tracked.cancel = Cancel(reason, by, time.monotonic())
-                if tracked.started:
-                    request_cancel(str(self._settings.log_dir), run_id, reason=reason, by=by)
+                # Also for one that waits: the request outlives this server, and the next one obeys it.
+                request_cancel(self._settings.log_dir, run_id, reason=reason, by=by)
         self._wake.set()
         return True
 
@@ -253,7 +259,7 @@ class Supervisor:
             if not (unheard or killed) and waited < TOLD_WITHIN_S:
                 return False
             self._hub().say(run_id, self._last_word(tracked, exit))
-        clear(str(self._settings.log_dir), run_id)
+        clear(self._settings.log_dir, run_id)
         return True
 
     def _last_word(self, tracked: _Tracked, exit: Exit) -> TrainingCancelled | TrainingError:

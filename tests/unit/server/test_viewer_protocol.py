@@ -1,0 +1,10 @@
+import pytest
+from websockets.frames import Frame, Opcode
+
+from federated_pneumonia_detection.server.viewer_protocol import text_frame_header
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 300_000])
+def test_a_frame_begins_as_websockets_begins_it(size: int) -> None:
+    payload = b"x" * size
+    assert text_frame_header(size) + payload == Frame(Opcode.TEXT, payload).serialize(mask=False)
