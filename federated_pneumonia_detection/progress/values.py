@@ -1,0 +1,163 @@
+"""What becomes of a value that somebody logs: tensors and NumPy scalars to numbers, the rest to what JSON can tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from federated_pneumonia_detection.progress.messages import Metrics, Value
+
+__all__ = ["Warn", "is_finite", "metrics_of", "number_list", "plain", "text", "whole"]
+
+Warn = Callable[[str, str], None]
+"""Takes the cause (told once) and what to say about it."""
+
+_DEEPEST = 20
+_BIGGEST = 2**63 - 1
+
+
+def metrics_of(raw: Any, warn: Warn) -> tuple[Metrics, list[str]]:
+    """Metrics as a message has them, and the names of those that are NaN or infinite (they are `None` in it).
+
+    Names become text, nested dicts are flattened with `/`, what cannot be told becomes `None`. Never raises.
+    """
+    if type(raw) is dict:
+        for name, value in raw.items():
+            # value - value is NaN for a NaN and for an infinity.
+            if type(value) is not float or value - value != 0.0 or type(name) is not str or not name.isascii():
+                break
+        else:
+            return raw, []
+    if raw is None:
+        return {}, []
+    if not isinstance(raw, Mapping):
+        warn("metrics", f"metrics are a {type(raw).__name__}, not a dict; none of them was recorded")
+        return {}, []
+    metrics: Metrics = {}
+    not_finite: list[str] = []
+    _flatten(raw, "", metrics, not_finite, warn, 0)
+    return metrics, not_finite
+
+
+def is_finite(value: float) -> bool:
+    """Whether JSON can tell this number."""
+    return math.isfinite(value)
+
+
+def whole(value: Any, name: str, warn: Warn) -> int | None:
+    """A count (an epoch, a round, a step), or `None` where the value is no whole number. Never raises."""
+    if type(value) is int and -_BIGGEST <= value <= _BIGGEST:
+        return value
+    if value is None:
+        return None
+    number = _scalar(value)
+    if isinstance(number, (int, float)) and math.isfinite(number) and number == int(number):
+        return int(number) if abs(number) <= _BIGGEST else None
+    warn(f"{name} is no whole number", f"{name} is {_shown(value)}, not a whole number; it is recorded as null")
+    return None
+
+
+def text(value: Any) -> str:
+    """The value as text that UTF-8 can tell. Never raises."""
+    if type(value) is str:
+        if value.isascii():
+            return value
+        # Lone surrogates have no UTF-8.
+        return value.encode("utf-8", "replace").decode("utf-8")
+    try:
+        return text(str.__str__(value) if isinstance(value, str) else str(value))
+    except Exception:  # anybody's __str__ may raise anything, and a log call may not
+        return f"<{type(value).__name__}>"
+
+
+def plain(value: Any, warn: Warn, depth: int = 0) -> Any:
+    """Any value as JSON can tell it, nested as it is; what cannot be told becomes `None`. Never raises."""
+    if value is None or type(value) is bool:
+        return value
+    if type(value) is str:
+        return text(value)
+    if depth < _DEEPEST:
+        if isinstance(value, Mapping):
+            return {text(name): plain(inner, warn, depth + 1) for name, inner in _items(value, warn)}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [plain(inner, warn, depth + 1) for inner in value]
+        if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", 0):
+            return plain(_array(value), warn, depth + 1)
+    return _told(value, warn)
+
+
+def number_list(values: Any, warn: Warn) -> list[float | None]:
+    """A column of numbers; what is no finite number in it becomes `None`. Never raises."""
+    plained = plain(values, warn)
+    if not isinstance(plained, list):
+        return []
+    return [float(one) if isinstance(one, (int, float)) else None for one in plained]
+
+
+def _flatten(
+    raw: Mapping[Any, Any], prefix: str, metrics: Metrics, not_finite: list[str], warn: Warn, depth: int
+) -> None:
+    for name, value in _items(raw, warn):
+        key = prefix + text(name)
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            _flatten(value, f"{key}/", metrics, not_finite, warn, depth + 1)
+            continue
+        number = value if type(value) is float else _scalar(value)
+        if isinstance(number, float) and not math.isfinite(number):
+            metrics[key] = None
+            not_finite.append(key)
+        else:
+            metrics[key] = _told(value, warn) if number is None and value is not None else number
+
+
+def _items(raw: Mapping[Any, Any], warn: Warn) -> list[tuple[Any, Any]]:
+    try:
+        return list(raw.items())
+    except Exception as error:  # a mapping of somebody's own, or one that another thread changes meanwhile
+        warn("mapping", f"a {type(raw).__name__} could not be read ({type(error).__name__}); it is recorded as empty")
+        return []
+
+
+def _told(value: Any, warn: Warn) -> Value:
+    number = _scalar(value)
+    if isinstance(number, float) and not math.isfinite(number):
+        return None
+    if number is None and value is not None:
+        kind = type(value).__name__
+        warn(f"a {kind}", f"a value of type {kind} cannot be told in JSON; it is recorded as null")
+    return number
+
+
+def _scalar(value: Any) -> Value:
+    # A number, a truth, a text, or None where the value is none of these.
+    if value is None or type(value) in (bool, float):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, str):
+        return text(value)
+    try:
+        if isinstance(value, int):
+            number: int | float = int(value)
+        elif isinstance(value, float):
+            number = float(value)
+        else:
+            # A tensor (on any device), a NumPy scalar or array of one element: `item` fetches it.
+            item = value.item() if callable(getattr(value, "item", None)) else float(value)
+            if type(item) is bool:
+                return item
+            number = item if type(item) in (int, float) else float(item)
+        return number if type(number) is float or abs(number) <= _BIGGEST else float(number)
+    except Exception:  # anybody's __float__ or item may raise anything, and a log call may not
+        return None
+
+
+def _array(value: Any) -> Any:
+    try:
+        return value.tolist()
+    except Exception:  # a tensor on a device that is gone, or somebody's own class
+        return None
+
+
+def _shown(value: Any) -> str:
+    shown = text(value)
+    return shown if len(shown) <= 40 else f"{shown[:40]}…"

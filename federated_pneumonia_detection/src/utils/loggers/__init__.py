@@ -1,0 +1,1 @@
+"""The guide's import paths for the loggers: re-exports, nothing else."""

@@ -1,0 +1,5 @@
+"""The guide's import path for the `ConnectionManager`, misspelt as there; it lives in `federated_pneumonia_detection.hub`."""
+
+from federated_pneumonia_detection.hub import ConnectionManager
+
+__all__ = ["ConnectionManager"]
