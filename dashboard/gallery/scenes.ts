@@ -1,0 +1,64 @@
+/** The scenes of the gallery: a recorded run, folded, and the state of the line. */
+
+import { fold } from "../src/client/fold";
+import { emptyModel, type Line, type Message } from "../src/client/model";
+import { runSentence } from "../src/client/words";
+import type { RunView } from "../src/hooks/useRun";
+import { centralised } from "../test/fixtures/centralised";
+import { federated } from "../test/fixtures/federated";
+
+const LIVE: Line = { kind: "live", via: "websocket" };
+
+export interface Scene {
+  view: RunView;
+  now: number;
+}
+
+function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, later = 0): Scene {
+  const first = run.messages[0];
+  const now = run.now + later;
+  const model = fold(emptyModel(first?.run_id ?? "run"), run.messages);
+  return {
+    now,
+    view: {
+      model,
+      sentence: runSentence(model, now),
+      line,
+      state: "ready",
+      rebuilt: false,
+      closeRebuilt: () => undefined,
+    },
+  };
+}
+
+export const SCENES: Record<string, () => Scene> = {
+  live: () => scene(centralised({ upTo: 6.615 })),
+  start: () => scene(centralised({ upTo: 0.2 })),
+  finished: () => scene(centralised()),
+  bare: () => scene(centralised({ bare: true, upTo: 4 })),
+  phantom: () => scene(centralised({ phantom: true, upTo: 6.615 })),
+  failed: () => scene(centralised({ upTo: 1.41, end: "failed", name: "resnet18-lr-0.01" })),
+  stopped: () => scene(centralised({ upTo: 6.63, end: "cancelled" })),
+  silent: () =>
+    scene(centralised({ upTo: 3.1, pause: 26_000, name: "densenet121-pretrained" }), LIVE, 100_000),
+  away: () =>
+    scene(
+      centralised({ upTo: 6.615 }),
+      {
+        kind: "away",
+        since: centralised({ upTo: 6.615 }).now,
+        tries: 6,
+        nextTry: centralised({ upTo: 6.615 }).now + 45_000,
+        offset: 21,
+      },
+      42_000,
+    ),
+  polling: () => scene(centralised({ upTo: 6.615 }), { kind: "live", via: "poll" }),
+  catching: () =>
+    scene(federated(), { kind: "catching_up", via: "websocket", offset: 154, from: 0, top: 235 }),
+  federated: () => scene(federated()),
+  fedstart: () => scene(federated({ open: 1 })),
+  feddone: () => scene(federated({ open: 21 })),
+  fedthree: () => scene(federated({ open: 3, hospitals: 3, totalRounds: 3, localEpochs: 1, phantom: true })),
+  fedmany: () => scene(federated({ open: 18, hospitals: 14, totalRounds: 30 })),
+};

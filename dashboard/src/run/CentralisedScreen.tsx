@@ -1,0 +1,163 @@
+import { SegmentedControl } from "@mantine/core";
+import { useMemo } from "react";
+import { ChartCard } from "../charts/ChartCard";
+import type { Cursor } from "../charts/cursor";
+import type { RunModel } from "../client/model";
+import { ConfusionCard } from "./Confusion";
+import { EventsPanel } from "./EventsPanel";
+import { eventLines } from "./events";
+import { chosenRates, metricName } from "./figures";
+import { KpiStrip } from "./Kpis";
+import { centralisedKpis } from "./kpis";
+import { LOOKS, lossChart, rateChart } from "./plots";
+import { RailBar } from "./RailBar";
+import { ResultsCard } from "./ResultsCard";
+import { RocCard } from "./Roc";
+import { epochRail } from "./rail";
+import { SetupPanel } from "./SetupPanel";
+import { useParam } from "./useParam";
+import { useSteady } from "./useSteady";
+import { imagesPerEpoch, X_KINDS, type XKind, xAxis } from "./xaxis";
+
+interface Props {
+  model: RunModel;
+  cursor: Cursor;
+  now: number;
+  /** The time of the last message, while the trainer is silent. */
+  silentSince: string | null;
+  age: string | null;
+}
+
+/** Picture 02: rail, KPIs, charts in two columns, events and set-up beside them. */
+export function CentralisedScreen({ model, cursor, now, silentSince, age }: Props) {
+  const lines = useMemo(() => eventLines(model), [model]);
+  return (
+    <>
+      <RailBar rail={epochRail(model)} />
+      <KpiStrip kpis={centralisedKpis(model)} age={age} />
+      <div className="run-grid">
+        <div className="run-charts">
+          <LossCard model={model} cursor={cursor} now={now} silentSince={silentSince} height={212} />
+          <KeyRateCard model={model} cursor={cursor} now={now} height={212} />
+          <OtherRatesCard model={model} cursor={cursor} now={now} height={212} />
+          <div className="run-pair">
+            <ConfusionCard model={model} />
+            <RocCard model={model} />
+          </div>
+        </div>
+        <aside className="card run-side">
+          <EventsPanel lines={lines} />
+          <SetupPanel model={model} />
+        </aside>
+      </div>
+      <ResultsCard model={model} />
+    </>
+  );
+}
+
+interface CardProps {
+  model: RunModel;
+  cursor: Cursor;
+  now: number;
+  height: number;
+}
+
+export function useXKind(model: RunModel): [XKind, (kind: XKind) => void] {
+  const [kind, setKind] = useParam("x", X_KINDS, "epoch");
+  return [kind === "images" && imagesPerEpoch(model) === null ? "epoch" : kind, setKind];
+}
+
+export function LossCard({
+  model,
+  cursor,
+  now,
+  silentSince,
+  height,
+}: CardProps & { silentSince: string | null }) {
+  const [kind, setKind] = useXKind(model);
+  const [scale, setScale] = useParam("y", ["linear", "log"], "linear");
+  const x = xAxis(model, kind, now);
+  const view = lossChart(model, x, scale === "log", silentSince);
+  const spec = useSteady(view.spec, `loss-${kind}-${scale}`, model.epoch);
+  const images = imagesPerEpoch(model) !== null;
+  return (
+    <ChartCard
+      id="loss"
+      title="Loss"
+      spec={spec}
+      cursor={cursor}
+      height={height}
+      read={view.read}
+      xName={kind}
+      empty={view.empty}
+      tools={
+        <>
+          <SegmentedControl
+            size="xs"
+            aria-label="x axis"
+            value={kind}
+            onChange={(value) => setKind(value as XKind)}
+            data={[
+              { value: "epoch", label: "Epoch" },
+              { value: "time", label: "Time" },
+              { value: "images", label: "Images", disabled: !images },
+            ]}
+          />
+          <SegmentedControl
+            size="xs"
+            aria-label="y axis"
+            value={scale}
+            onChange={(value) => setScale(value as "linear" | "log")}
+            data={[
+              { value: "linear", label: "Linear" },
+              { value: "log", label: "Log" },
+            ]}
+          />
+        </>
+      }
+    />
+  );
+}
+
+export function KeyRateCard({ model, cursor, now, height }: CardProps) {
+  const [kind] = useXKind(model);
+  const [metric = "val_auroc"] = chosenRates(model);
+  const view = rateChart(model, [metric], [LOOKS.validation], xAxis(model, kind, now));
+  const spec = useSteady(view.spec, `key-${kind}-${metric}`, model.epoch);
+  const banded = spec.series.some((series) => series.points.low);
+  return (
+    <ChartCard
+      id="key"
+      title={metricName(metric)}
+      about={`by ${kind}${banded ? "; shaded: 95% interval from n" : ""}`}
+      spec={spec}
+      cursor={cursor}
+      height={height}
+      read={view.read}
+      xName={kind}
+      empty={view.empty}
+    />
+  );
+}
+
+export function OtherRatesCard({ model, cursor, now, height }: CardProps) {
+  const [kind] = useXKind(model);
+  const rates = chosenRates(model).slice(1, 3);
+  const view = rateChart(model, rates, [LOOKS.recall, LOOKS.specificity], xAxis(model, kind, now));
+  const spec = useSteady(view.spec, `rates-${kind}-${rates.join()}`, model.epoch);
+  const threshold = model.config.threshold;
+  const [first = "", second = ""] = rates.map(metricName);
+  return (
+    <ChartCard
+      id="rates"
+      title={`${first} and ${second === "AUROC" || second === "F1" ? second : second.toLowerCase()}`}
+      about={`by ${kind}${typeof threshold === "number" ? `, at threshold ${threshold}` : ""}`}
+      spec={spec}
+      cursor={cursor}
+      height={height}
+      read={view.read}
+      xName={kind}
+      empty={view.empty}
+    />
+  );
+}

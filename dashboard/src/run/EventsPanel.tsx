@@ -1,0 +1,139 @@
+import { SegmentedControl, Tooltip } from "@mantine/core";
+import {
+  IconAlertTriangle,
+  IconCheck,
+  IconCircleCheck,
+  IconCircleX,
+  IconClockExclamation,
+  IconFlag,
+  IconNote,
+  IconPlayerPlay,
+  IconSquare,
+} from "@tabler/icons-react";
+import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import type { EventIcon, EventLine } from "./events";
+import { clockTime, utcTime } from "./time";
+
+const ICONS: Readonly<Record<EventIcon, { icon: typeof IconCheck; color: string }>> = {
+  play: { icon: IconPlayerPlay, color: "var(--act)" },
+  check: { icon: IconCheck, color: "var(--text3)" },
+  best: { icon: IconFlag, color: "var(--ok)" },
+  alert: { icon: IconAlertTriangle, color: "var(--warn)" },
+  late: { icon: IconClockExclamation, color: "var(--warn)" },
+  failed: { icon: IconCircleX, color: "var(--bad)" },
+  done: { icon: IconCircleCheck, color: "var(--ok)" },
+  stop: { icon: IconSquare, color: "var(--text2)" },
+  flag: { icon: IconFlag, color: "var(--text3)" },
+  note: { icon: IconNote, color: "var(--text3)" },
+};
+
+/** Events in words, newest first. A list that was scrolled is never moved: the newer ones are counted above it. */
+export function EventsPanel({ lines, about }: { lines: readonly EventLine[]; about?: ReactNode }) {
+  const [only, setOnly] = useState<"all" | "alerts">("all");
+  const alerts = lines.filter((line) => line.alert).length;
+  const shown = only === "alerts" ? lines.filter((line) => line.alert) : lines;
+  return (
+    <section className="events" aria-label="Events">
+      <div className="chart-head">
+        <h2>Events</h2>
+        {about && <span className="about">{about}</span>}
+        <span className="tools">
+          <SegmentedControl
+            size="xs"
+            aria-label="Which events"
+            value={only}
+            onChange={(value) => setOnly(value === "alerts" ? "alerts" : "all")}
+            data={[
+              { value: "all", label: "All" },
+              { value: "alerts", label: `Alerts ${alerts}` },
+            ]}
+          />
+        </span>
+      </div>
+      <EventList lines={shown} />
+    </section>
+  );
+}
+
+function EventList({ lines }: { lines: readonly EventLine[] }) {
+  const list = useRef<HTMLDivElement>(null);
+  const [seen, setSeen] = useState<string | null>(null);
+  const height = useRef(0);
+  const newest = lines[0]?.key ?? null;
+  const newer =
+    seen === null
+      ? 0
+      : Math.max(
+          0,
+          lines.findIndex((line) => line.key === seen),
+        );
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new first line is what moves the list
+  useLayoutEffect(() => {
+    const element = list.current;
+    if (!element) return;
+    // The reader stays at the line they read: what came above it is added to the scroll position.
+    if (element.scrollTop > 0) element.scrollTop += element.scrollHeight - height.current;
+    height.current = element.scrollHeight;
+  }, [newest, lines.length]);
+
+  return (
+    <div className="event-frame">
+      {newer > 0 && (
+        <button
+          type="button"
+          className="event-newer"
+          onClick={() => {
+            setSeen(null);
+            list.current?.scrollTo({ top: 0 });
+          }}
+        >
+          {newer} newer
+        </button>
+      )}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+      <section
+        ref={list}
+        className="event-list"
+        aria-label="Events, newest first"
+        tabIndex={0}
+        onScroll={(event) => {
+          const scrolled = event.currentTarget.scrollTop > 4;
+          setSeen((before) => (scrolled ? (before ?? newest) : null));
+        }}
+      >
+        {lines.length === 0 && <p className="text3 t-note">No event yet.</p>}
+        <ol>
+          {lines.map((line) => (
+            <EventRow line={line} key={line.key} />
+          ))}
+        </ol>
+      </section>
+    </div>
+  );
+}
+
+export function EventRow({ line }: { line: EventLine }) {
+  const { icon: Icon, color } = ICONS[line.icon];
+  const [open, setOpen] = useState(false);
+  return (
+    <li className="event">
+      <Tooltip label={utcTime(line.at)}>
+        <time dateTime={new Date(line.at).toISOString()}>{clockTime(line.at)}</time>
+      </Tooltip>
+      <Icon size={16} stroke={1.75} color={color} aria-hidden="true" />
+      <span>
+        {line.strong && <b>{line.strong}</b>} {line.rest}
+        {line.detail && (
+          <>
+            {" "}
+            <button type="button" className="link" aria-expanded={open} onClick={() => setOpen(!open)}>
+              details
+            </button>
+            {open && <pre className="detail">{line.detail}</pre>}
+          </>
+        )}
+      </span>
+    </li>
+  );
+}

@@ -1,0 +1,151 @@
+import { Button, Menu, Tooltip } from "@mantine/core";
+import { IconCheck, IconDownload, IconLink, IconSquare } from "@tabler/icons-react";
+import { useState } from "react";
+import { Link } from "wouter";
+import { exportUrl } from "../client/api";
+import type { RunModel, Sentence } from "../client/model";
+import { PhantomBanner, StateBadge } from "./StateBadge";
+import { metaWords } from "./setup";
+import type { StateBadge as Badge } from "./state";
+import { clockTime, utcTime } from "./time";
+
+interface Props {
+  model: RunModel;
+  sentence: Sentence;
+  badge: Badge;
+  /** Opens the question; `null` where there is nothing to stop. */
+  onStop: (() => void) | null;
+}
+
+/** The run's name, its state in a word, what it is, and what one can do with it; below it the status sentence. */
+export function RunHeader({ model, sentence, badge, onStop }: Props) {
+  return (
+    <header className="run-header">
+      <div className="run-top">
+        <div className="run-name">
+          <Link href="/" className="crumb">
+            Runs
+          </Link>
+          <span className="crumb" aria-hidden="true">
+            /
+          </span>
+          <h1 className="t-h1" title={model.name}>
+            {model.name}
+          </h1>
+          <StateBadge badge={badge} />
+          <PhantomBanner phantom={model.data.phantom} />
+          <Meta model={model} />
+        </div>
+        <Actions model={model} onStop={onStop} />
+      </div>
+      <StatusSentence sentence={sentence} />
+    </header>
+  );
+}
+
+/** The first half says what is happening and why, the second the counts and the time left. */
+export function StatusSentence({ sentence }: { sentence: Sentence }) {
+  return (
+    <p className="status-sentence t-sentence">
+      <b>{sentence.first}</b> <span>{sentence.second}</span>
+    </p>
+  );
+}
+
+function Meta({ model }: { model: RunModel }) {
+  const attempt = model.attempt > 1 ? `, attempt ${model.attempt}` : "";
+  return (
+    <span className="run-meta">
+      {metaWords(model)}
+      {model.started !== null && (
+        <Tooltip label={utcTime(model.started)}>
+          <span>
+            , started {clockTime(model.started)}
+            {attempt}
+          </span>
+        </Tooltip>
+      )}
+    </span>
+  );
+}
+
+export function useCopyLink(): { copied: boolean; copy: () => void } {
+  const [copied, setCopied] = useState(false);
+  return {
+    copied,
+    copy: () => {
+      navigator.clipboard
+        ?.writeText(window.location.href)
+        .then(() => {
+          setCopied(true);
+          setTimeout(() => setCopied(false), 1500);
+        })
+        // Without permission the address bar still has the link.
+        .catch(() => setCopied(false));
+    },
+  };
+}
+
+function Actions({ model, onStop }: { model: RunModel; onStop: (() => void) | null }) {
+  const { copied, copy } = useCopyLink();
+  const id = model.runId;
+  return (
+    <div className="run-actions">
+      <Button
+        variant="default"
+        onClick={copy}
+        leftSection={copied ? <IconCheck size={16} stroke={1.75} /> : <IconLink size={16} stroke={1.75} />}
+      >
+        {copied ? "Copied" : "Copy link"}
+      </Button>
+      <Menu>
+        <Menu.Target>
+          <Button variant="default" leftSection={<IconDownload size={16} stroke={1.75} />}>
+            Export
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item component="a" href={exportUrl(id, "csv")} download>
+            Metrics as CSV
+          </Menu.Item>
+          <Menu.Item component="a" href={exportUrl(id, "jsonl")} download>
+            All messages as JSON Lines
+          </Menu.Item>
+          <Menu.Item component="a" href={`/api/runs/${encodeURIComponent(id)}/document`} target="_blank">
+            The whole document
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      {!model.end && <StopButton model={model} onStop={onStop} />}
+    </div>
+  );
+}
+
+/** Asked once: then it says so, and waits for the answer of the training. */
+export function StopButton({ model, onStop }: { model: RunModel; onStop: (() => void) | null }) {
+  if (model.cancelAsked) {
+    return (
+      <Button variant="outline" color="bad" disabled leftSection={<IconSquare size={16} stroke={1.75} />}>
+        Stopping, asked {clockTime(model.cancelAsked.at)}
+      </Button>
+    );
+  }
+  const button = (
+    <Button
+      variant="outline"
+      color="bad"
+      className="stop"
+      disabled={!onStop || model.hearsCancel === false}
+      onClick={onStop ?? undefined}
+      leftSection={<IconSquare size={16} stroke={1.75} />}
+    >
+      Stop run
+    </Button>
+  );
+  if (model.hearsCancel !== false) return button;
+  return (
+    <Tooltip label="This trainer does not look at stop requests: stop it where it was started.">
+      <span>{button}</span>
+    </Tooltip>
+  );
+}

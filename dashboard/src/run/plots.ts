@@ -1,0 +1,240 @@
+/** The charts of a centralised run, as values: from the model to what is drawn, and to the words of the legend row. */
+
+import { logScale, lossScale, rateScale, type Scale, tickTexts } from "../charts/axis";
+import type { Reading, ReadingRow } from "../charts/ChartCard";
+import { breakAtGaps, lastAtOrBefore, NO_POINTS, type Points, thin } from "../charts/columns";
+import type { Look } from "../charts/marks";
+import { lookOf } from "../charts/marks";
+import type { PlotSeries, PlotSpec } from "../charts/plot";
+import { type RunModel, type StepSeries, stepSeries } from "../client/model";
+import { count, rate } from "../client/numbers";
+import { casesOf, figure, metricName } from "./figures";
+import type { XAxis } from "./xaxis";
+
+/** Colour and mark of what a centralised run shows; the same in every chart. */
+export const LOOKS = {
+  train: lookOf(0),
+  validation: lookOf(1),
+  recall: lookOf(3),
+  specificity: lookOf(2),
+} satisfies Record<string, Look>;
+
+/** A chart with the words of its legend row. */
+export interface ChartView {
+  spec: PlotSpec;
+  read: (x: number | null) => ReadingRow;
+  /** Said in the plot while there is no point. */
+  empty: string | null;
+}
+
+/** More columns than a wide screen has pixels are thinned to each column's least and greatest. */
+const BUCKETS = 900;
+
+/** The metric of a phase at the end of each epoch, with its interval; a missing epoch is a gap. */
+export function epochPoints(
+  model: RunModel,
+  metric: string,
+  phase: "train" | "val",
+  x: XAxis,
+  band: boolean,
+): Points {
+  const at: number[] = [];
+  const y: (number | null)[] = [];
+  const low: (number | null)[] = [];
+  const high: (number | null)[] = [];
+  let before: { epoch: number; x: number } | null = null;
+  for (const epoch of model.epochs) {
+    const result = epoch[phase];
+    if (!result) continue;
+    const place = x.ofEpoch(epoch.epoch, result.at);
+    if (place === null) continue;
+    if (before && epoch.epoch > before.epoch + 1) {
+      at.push((before.x + place) / 2);
+      y.push(null);
+      low.push(null);
+      high.push(null);
+    }
+    const one = figure(model, metric, result.metrics, phase);
+    at.push(place);
+    y.push(one.value);
+    low.push(one.value === null ? null : (one.interval?.low ?? null));
+    high.push(one.value === null ? null : (one.interval?.high ?? null));
+    before = { epoch: epoch.epoch, x: place };
+  }
+  if (!band || !low.some((value) => value !== null)) return { x: at, y };
+  return { x: at, y, low, high };
+}
+
+/** The name under which steps tell their loss, if they do. */
+export function stepLossName(series: StepSeries | null): string | null {
+  if (!series) return null;
+  return ["train_loss", "loss"].find((name) => series.metrics[name] !== undefined) ?? null;
+}
+
+/** The steps as a thin line, broken where none came for ten usual gaps (and at least ten seconds). */
+export function stepPoints(
+  series: StepSeries,
+  metric: string,
+  x: XAxis,
+): { points: Points; gaps: { from: number; to: number; seconds: number }[] } {
+  const column = series.metrics[metric] ?? [];
+  const at: number[] = [];
+  const y: (number | null)[] = [];
+  const times: number[] = [];
+  let highest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < series.length; i++) {
+    const place = x.ofStep(series, i);
+    // A rewound step (resumed from a checkpoint) has no place to the right of what is drawn.
+    if (place === null || place <= highest) continue;
+    highest = place;
+    at.push(place);
+    y.push(column[i] ?? null);
+    times.push((series.at[i] ?? 0) / 1000);
+  }
+  const broken = breakAtGaps({ x: at, y }, times, Math.max(10, 10 * usualGap(times)));
+  return { points: thin(broken.points, BUCKETS), gaps: broken.gaps };
+}
+
+/** The median of up to 100 newest gaps between times. */
+export function usualGap(times: readonly number[]): number {
+  const gaps: number[] = [];
+  for (let i = Math.max(1, times.length - 100); i < times.length; i++) {
+    gaps.push((times[i] ?? 0) - (times[i - 1] ?? 0));
+  }
+  gaps.sort((a, b) => a - b);
+  return gaps[gaps.length >> 1] ?? 0;
+}
+
+/** Loss: steps as a thin line, validation as points. */
+export function lossChart(model: RunModel, x: XAxis, log: boolean, silentSince: string | null): ChartView {
+  const steps = stepSeries(model, "train");
+  const name = stepLossName(steps);
+  const drawn = steps && name ? stepPoints(steps, name, x) : null;
+  const train = drawn?.points ?? epochPoints(model, "train_loss", "train", x, false);
+  const validation = epochPoints(model, "val_loss", "val", x, false);
+  const scale = (log ? logScale : lossScale)(both(train.y, validation.y));
+  const series: PlotSeries[] = [
+    { label: "train", look: LOOKS.train, points: train, marked: false, width: drawn ? 1.25 : 2 },
+    { label: "validation", look: LOOKS.validation, points: validation, marked: true },
+  ];
+  const last = train.x[train.x.length - 1];
+  const spec: PlotSpec = {
+    series,
+    x: x.axis,
+    y: withTexts(scale),
+    log,
+    tint: x.tint,
+    stops: validation.x,
+    gaps: (drawn?.gaps ?? []).map((gap) => ({ ...gap, label: `no steps for ${Math.round(gap.seconds)} s` })),
+    lines: silentSince && last !== undefined ? [{ x: last, label: `last message ${silentSince}` }] : [],
+  };
+  const n = [casesOf(model, "train").n, casesOf(model, "val", newestMetrics(model)).n];
+  return {
+    spec,
+    empty: train.x.length + validation.x.length === 0 ? "The first loss appears here." : null,
+    read: (at) => ({
+      entries: [
+        reading(LOOKS.train, false, "train", train, at),
+        reading(LOOKS.validation, true, "validation", validation, at),
+      ],
+      at: atWords(x, at, series, nWords(n)),
+    }),
+  };
+}
+
+/** One or two rates of validation by epoch, with their intervals. */
+export function rateChart(
+  model: RunModel,
+  metrics: readonly string[],
+  looks: readonly Look[],
+  x: XAxis,
+): ChartView {
+  const series = metrics.map((metric, i): PlotSeries => {
+    const points = epochPoints(model, metric, "val", x, true);
+    return {
+      label: metrics.length > 1 ? lower(metric) : "validation",
+      look: looks[i] ?? lookOf(i),
+      points,
+      marked: true,
+    };
+  });
+  const values = series.flatMap(({ points }) => [...points.y, ...(points.low ?? [])]);
+  const spec: PlotSpec = {
+    series,
+    x: x.axis,
+    y: withTexts(rateScale(values)),
+    tint: x.tint,
+    stops: series[0]?.points.x.filter((_, i) => series[0]?.points.y[i] != null) ?? [],
+  };
+  return {
+    spec,
+    empty: series.every(({ points }) => points.x.length === 0)
+      ? "The first value comes after the first epoch."
+      : null,
+    read: (at) => ({
+      entries: series.map(({ look, label, points }) =>
+        reading(look, true, label, points, at, metrics.length === 1),
+      ),
+      at: atWords(x, at, series, nWords(nOf(model, metrics))),
+    }),
+  };
+}
+
+function newestMetrics(model: RunModel) {
+  return model.epochs.findLast((epoch) => epoch.val)?.val?.metrics ?? null;
+}
+
+/** The n that belongs to each metric: recall is of the pneumonia cases, specificity of the normal ones. */
+function nOf(model: RunModel, metrics: readonly string[]): (number | null)[] {
+  const cases = casesOf(model, "val", newestMetrics(model));
+  if (metrics.length === 1) return [cases.n];
+  const each = metrics.map((metric) => {
+    if (/_(recall|sensitivity)$/.test(metric)) return cases.pneumonia ?? cases.n;
+    if (/_specificity$/.test(metric)) return cases.normal ?? cases.n;
+    return cases.n;
+  });
+  return each.every((n) => n === each[0]) ? each.slice(0, 1) : each;
+}
+
+/** "n 4,708 / 524", or that nobody said. */
+export function nWords(ns: readonly (number | null)[]): string {
+  if (ns.every((n) => n === null)) return "n not reported";
+  return `n ${ns.map((n) => (n === null ? "not reported" : count(n))).join(" / ")}`;
+}
+
+function atWords(x: XAxis, at: number | null, series: readonly PlotSeries[], n: string): string {
+  const newest = series.findLast((each) => each.marked)?.points.x.at(-1);
+  if (at !== null) return `at ${x.words(at)}, ${n}`;
+  return newest === undefined ? n : `${x.words(newest)}, ${n}`;
+}
+
+/** What one curve reads at x: its last value at or before it; without a cursor its newest. */
+export function reading(
+  look: Look,
+  marked: boolean,
+  label: string,
+  points: Points,
+  at: number | null,
+  withInterval = false,
+): Reading {
+  const i = at === null ? points.x.length - 1 : lastAtOrBefore(points.x, at + 1e-6);
+  const low = points.low?.[i];
+  const high = points.high?.[i];
+  const extra = withInterval && low != null && high != null ? `${rate(low)} to ${rate(high)}` : undefined;
+  return { look, marked, label, value: rate(points.y[i] ?? null), ...(extra ? { extra } : {}) };
+}
+
+function* both(...columns: (readonly (number | null)[])[]): Iterable<number | null> {
+  for (const column of columns) yield* column;
+}
+
+export function withTexts(scale: Scale): Scale & { texts: string[] } {
+  return { ...scale, texts: tickTexts(scale.ticks) };
+}
+
+function lower(metric: string): string {
+  const name = metricName(metric);
+  return name === "AUROC" || name === "F1" ? name : name.toLowerCase();
+}
+
+export const EMPTY_POINTS = NO_POINTS;
