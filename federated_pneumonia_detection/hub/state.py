@@ -1,15 +1,21 @@
-"""What is known of a run: a value, made of its messages by one pure function."""
+"""What is known of a run: an immutable value, made of its messages by `fold.py`.
+
+What needs a clock (late, silent, time left) is put into it by `words.described`.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Best", "ClientState", "RunState", "RunStatus"]
+from federated_pneumonia_detection.hub.times import later
+
+__all__ = ["Best", "ClientState", "ClientStatus", "End", "Pace", "RunState", "RunStatus", "Span", "ended", "last_heard"]
 
 RunStatus = Literal["queued", "started", "running", "completed", "failed", "cancelled", "lost"]
-Metrics = dict[str, float | None]
+ClientStatus = Literal["waiting", "training", "late", "silent", "sent", "failed", "finished"]
+Metrics = dict[str, Any]
 
 
 class Best(msgspec.Struct, frozen=True):
@@ -20,24 +26,71 @@ class Best(msgspec.Struct, frozen=True):
     at: int
 
 
+class End(msgspec.Struct, frozen=True):
+    """How a run, or one client's part of it, ended."""
+
+    status: RunStatus
+    time: str
+    error: str | None = None
+    detail: str | None = None
+    by: str | None = None
+    reason: str | None = None
+
+
+class Span(msgspec.Struct, frozen=True):
+    """When an epoch (or a round) began, and when its last result came."""
+
+    number: int
+    opened: str | None = None
+    closed: str | None = None
+    """The last result of an epoch; a round's aggregate."""
+    sent: str | None = None
+    """When the last client of a round sent."""
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How often one client (or whoever leads the run) is heard."""
+
+    last: str | None = None
+    gaps: tuple[float, ...] = ()
+    """Seconds between its last messages, at most twenty, oldest first."""
+    longest: float = 0.0
+    """The longest such gap of this attempt, in seconds."""
+
+
 class ClientState(msgspec.Struct, frozen=True):
     """One hospital of a federated run."""
 
     client_id: str
-    status: Literal["waiting", "training", "sent", "failed", "finished"] = "waiting"
+    status: ClientStatus = "waiting"
+    """In the open round; set by `words.described`."""
+    words: str = ""
+    """The same in words, such as `Late by 48 s`; set by `words.described`."""
     round: int = 0
+    """The newest round it has said something of."""
+    sent_round: int = 0
+    """The newest round it has ended."""
+    failed_round: int = 0
+    """The newest round it failed in."""
     local_epoch: int = 0
     step: int | None = None
     total_steps: int | None = None
     sent: bool = False
-    """Its `round_end` of the open round has come."""
+    """Its `round_end` of the run's open round has come; set by `words.described`."""
     failed: bool = False
+    """It failed in the run's open round; set by `words.described`."""
     error: str | None = None
     started: str | None = None
     """When it started its newest round."""
+    first_seen: str | None = None
     last_seen: str | None = None
     durations: tuple[float, ...] = ()
-    """Seconds its last rounds took, at most five."""
+    """Seconds its last finished rounds took, at most five, oldest first."""
+    end: End | None = None
+    """Its part of the run is over."""
+    pace: Pace = Pace()
+    total_rounds: int | None = None
+    num_samples: int | None = None
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -48,7 +101,9 @@ class RunState(msgspec.Struct, frozen=True):
     mode: str = "centralized"
     status: RunStatus = "queued"
     sentence: str = ""
+    """What is happening and why; set by `words.described`."""
     detail_sentence: str = ""
+    """Counts, and the time left; set by `words.described`."""
     attempt: int = 1
     start_time: str | None = None
     end_time: str | None = None
@@ -60,21 +115,60 @@ class RunState(msgspec.Struct, frozen=True):
     round: int = 0
     total_rounds: int | None = None
     num_clients: int | None = None
+    """How many hospitals are expected, or have been heard where nobody said."""
     clients: tuple[ClientState, ...] = ()
     metrics: Metrics = {}
     """The newest validation metrics, or the newest global model's."""
     metrics_at: int | None = None
     """The epoch or round `metrics` are of."""
     best: Best | None = None
-    final_metrics: dict[str, float | str | None] | None = None
+    final_metrics: Metrics | None = None
     error: str | None = None
+    """Why it failed, in one line."""
+    detail: str | None = None
+    stopped_by: str | None = None
+    reason: str | None = None
     phantom: bool = False
     name: str = ""
     tags: tuple[str, ...] = ()
     notes: str = ""
     hears_cancel: bool = False
+    """Its trainer looks at requests to stop; set by the hub, which knows who is alive."""
     cancel_asked: str | None = None
-    key_series: tuple[tuple[float, float | None], ...] = ()
+    """When somebody asked for a stop."""
+    key_metric: str | None = None
+    key_series: tuple[tuple[int, float | None], ...] = ()
     """The key metric over epochs or rounds, for a sparkline."""
     n: int | None = None
     """How many images the newest metrics are over, where somebody told it."""
+    split_sizes: dict[str, int] = {}
+    aggregated_round: int = 0
+    rounds_with_failures: tuple[int, ...] = ()
+    spans: tuple[Span, ...] = ()
+    """The last epochs (or rounds), at most twenty."""
+    pace: Pace = Pace()
+    """Of whoever leads the run."""
+    begun: str | None = None
+    """When whoever leads the run began this attempt."""
+    led: bool = False
+    """Not only clients log: the run ends when who leads it says so."""
+    end: End | None = None
+    lost: tuple[str, str] | None = None
+    """When the hub gave up hearing from it, and in which words; a later sign of life makes it void."""
+    edited: str | None = None
+    """When somebody last changed name, tags or notes."""
+    told: tuple[str, ...] = ()
+    """What the hub has said about it already (`about` of its messages), so that it says it once."""
+
+
+def ended(state: RunState) -> bool:
+    """Whether nothing more is expected of the run."""
+    return state.status in ("completed", "failed", "cancelled", "lost")
+
+
+def last_heard(state: RunState) -> str | None:
+    """The time of the newest message of anybody in the run, hub left out."""
+    newest = state.pace.last
+    for client in state.clients:
+        newest = later(newest, client.pace.last)
+    return newest

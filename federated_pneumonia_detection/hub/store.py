@@ -19,7 +19,7 @@ class Arrival(NamedTuple):
     client_id: str | None
     type: str
     phase: str
-    """A step's phase; empty for all else."""
+    """The message's own `phase`; empty where it has none."""
     body: bytes
     """The message as its writer wrote it: one JSON object without `run_id`, `offset` and `row`."""
 
@@ -31,6 +31,7 @@ class Stored(NamedTuple):
     run_id: str
     client_id: str | None
     type: str
+    phase: str
     body: bytes
     writer: str
     n: int
@@ -58,8 +59,6 @@ class Place(msgspec.Struct, frozen=True):
     inode: int
     byte: int
     n: int
-    over: bool = False
-    """Its last line was read, or its writer is known to be dead: nothing more will come."""
 
 
 class Batch(NamedTuple):
@@ -88,9 +87,7 @@ class Store(Protocol):
             is there already is left out.
         """
 
-    def read(
-        self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None
-    ) -> list[Stored]:
+    def read(self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None) -> list[Stored]:
         """Lifecycle messages above `after`, in order, at most `limit`."""
 
     def newest(self, *, run_id: str, client_id: str | None = None) -> list[Stored]:
@@ -110,8 +107,13 @@ class Store(Protocol):
     def floor(self, run_id: str | None = None) -> int:
         """The newest offset that is kept no more (0: all is kept); of one run, or of all."""
 
-    def forget(self, run_id: str) -> None:
-        """Drop a run. Offsets of others stay."""
+    def forget(self, run_id: str, *, aged: bool = False) -> None:
+        """Drop a run. Offsets of others stay.
+
+        Args:
+            run_id: The run.
+            aged: Nobody asked for it, it is only too old: then a viewer that missed it must be told.
+        """
 
     def close(self) -> None:
         """Let go of files and locks. Twice is fine."""

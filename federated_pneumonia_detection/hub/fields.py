@@ -1,0 +1,29 @@
+"""Fields of messages as anybody may have written them: what is not of the type it should be counts as not told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["integer", "mapping", "number", "text"]
+
+
+def text(value: object) -> str:
+    """A text; empty for what is none."""
+    return value if isinstance(value, str) else ""
+
+
+def integer(value: object) -> int | None:
+    """A whole number, cut where it is not whole."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value == value and abs(value) < 1e15 else None
+
+
+def number(value: object) -> float | None:
+    """A number; a truth is none."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """An object; empty for what is none."""
+    return value if isinstance(value, dict) else {}

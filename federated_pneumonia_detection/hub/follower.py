@@ -1,0 +1,353 @@
+"""Follows directories of journals: one thread that reads what was written, in batches, merged and throttled.
+
+What it reads goes to a `Sink` (the hub), which commits it; who lives it tells the sink twice a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
+from federated_pneumonia_detection.hub.merge import merge
+from federated_pneumonia_detection.hub.store import Place
+from federated_pneumonia_detection.hub.watch import Watch
+from federated_pneumonia_detection.progress.liveness import State
+
+__all__ = ["NOTE_SUFFIX", "Follower", "Sink"]
+
+logger = logging.getLogger(__name__)
+
+NOTE_SUFFIX = ".follow"
+"""A file of this suffix holds the path of a further directory to follow: how a child tells its parent's hub."""
+
+_LOOK_EVERY_S = 1.0
+_LIFE_EVERY_S = 0.5
+_RETRY_EVERY_S = 0.5
+_BATCH = 1000
+# A file that was over this long before anybody followed its directory is no news.
+_NEWS_SLACK_S = 2.0
+
+
+class Sink(Protocol):
+    """What a follower reads for."""
+
+    def take(self, readings: Sequence[Reading], places: Sequence[Place]) -> None:
+        """Commit what was read, all of it or nothing.
+
+        Raises:
+            Exception: It could not be committed; the same comes again a little later.
+        """
+
+    def judge(self, journals: Sequence[FollowedJournal]) -> None:
+        """Draw conclusions from who lives; called each half second, when all that was there has been read."""
+
+    def place(self, path: str) -> Place | None:
+        """How far a journal had been read before."""
+
+
+class _Directory:
+    def __init__(self, path: str, *, followed_at: float, news_only: bool) -> None:
+        self.path = path
+        self.followed_at = followed_at
+        # Whether what was over before it was followed is kept from viewers.
+        self.news_only = news_only
+        self.watched = False
+        self.seen = False
+
+
+class Follower:
+    """Reads journals on a thread of its own.
+
+    Args:
+        sink: Where what was read goes.
+        make_watch: Makes what wakes it; called on the thread.
+        news_only: Journals that were over before their directory was followed go into the log, and not to viewers.
+    """
+
+    def __init__(self, sink: Sink, make_watch: Callable[[], Watch], *, news_only: bool = False) -> None:
+        self._sink = sink
+        self._make_watch = make_watch
+        self._news_only = news_only
+        self._directories: dict[str, _Directory] = {}
+        self._asked: list[_Directory] = []
+        self._journals: dict[str, FollowedJournal] = {}
+        self._notes: set[str] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._reset = False
+        self.ready = threading.Event()
+        """Set when everything there was at the start has been read once."""
+        self._watch: Watch | None = None
+        self._thread: threading.Thread | None = None
+        # Journals of which something was read and may not go yet.
+        self._held: set[FollowedJournal] = set()
+        # Journals whose readings could not be committed, and when to try again.
+        self._retry: set[str] = set()
+        self._retry_at = 0.0
+        self.stuck_since: float | None = None
+        """Since when the log takes nothing; `None` while all is well."""
+
+    # --- from any thread ---
+
+    def follow(self, directory: str) -> None:
+        """Follow a directory from now on, also one that is not there yet."""
+        with self._lock:
+            if directory in self._directories or any(asked.path == directory for asked in self._asked):
+                return
+            self._asked.append(_Directory(directory, followed_at=time.time(), news_only=self._news_only))
+        self.wake()
+
+    def directories(self) -> list[str]:
+        """What is followed, in the order it was asked for."""
+        with self._lock:
+            return [*self._directories, *(asked.path for asked in self._asked)]
+
+    def journals(self) -> list[FollowedJournal]:
+        """All journals known."""
+        with self._lock:
+            return list(self._journals.values())
+
+    def drop(self, paths: set[str]) -> None:
+        """Let go of journals whose files have been removed."""
+        with self._lock:
+            for path in paths:
+                self._journals.pop(path, None)
+
+    def begin_again(self) -> None:
+        """Read everything from its start: the log is another one. On the follower's own thread."""
+        self._reset = True
+
+    def wake(self) -> None:
+        """Look now."""
+        watch = self._watch
+        if watch is not None:
+            watch.wake()
+
+    def start(self) -> None:
+        """Start the thread; twice is fine."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="journal follower", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, and wait for it."""
+        self._stopping.set()
+        self.wake()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=10)
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        watch = self._watch = self._make_watch()
+        next_look = next_life = 0.0
+        try:
+            changed: set[str] | None = None
+            while not self._stopping.is_set():
+                now = time.monotonic()
+                dirty = self._dirty(changed or set())
+                if self._adopt() or self._reset or changed is None or now >= next_look:
+                    dirty |= self._look()
+                    next_look = now + _LOOK_EVERY_S
+                self._advance(dirty)
+                if self._reset:
+                    changed = None
+                    continue
+                if now >= next_life:
+                    self._live()
+                    next_life = time.monotonic() + _LIFE_EVERY_S
+                    if not self._asked and not self._retry:
+                        self.ready.set()
+                changed = watch.wait(self._pause(min(next_look, next_life)))
+        finally:
+            self.ready.set()
+            watch.close()
+
+    def _pause(self, until: float) -> float:
+        now = time.monotonic()
+        waits = [max(0.0, until - now), *(journal.throttle.due(now) or 0.0 for journal in self._held)]
+        if self._retry:
+            waits = [max(0.0, self._retry_at - now)]
+        return min(waits)
+
+    def _adopt(self) -> bool:
+        """Take in directories that were asked for since."""
+        with self._lock:
+            asked, self._asked = self._asked, []
+            for directory in asked:
+                self._directories[directory.path] = directory
+        return bool(asked)
+
+    def _look(self) -> set[str]:
+        """Look at all sizes, find new journals and notes."""
+        if self._reset:
+            self._reset = False
+            self._held.clear()
+            self._retry.clear()
+            with self._lock:
+                self._journals.clear()
+        dirty: set[str] = set()
+        for directory in list(self._directories.values()):
+            if not directory.watched and self._watch is not None:
+                directory.watched = self._watch.add(directory.path)
+            try:
+                with os.scandir(directory.path) as entries:
+                    for entry in entries:
+                        if entry.name.startswith("."):
+                            continue
+                        if entry.name.endswith(".jsonl"):
+                            dirty |= self._look_at(directory, entry)
+                        elif entry.name.endswith(NOTE_SUFFIX) and entry.path not in self._notes:
+                            self._read_note(entry.path)
+            except OSError:  # not there yet, or gone: looked for again each second
+                directory.watched = False
+                continue
+            directory.seen = True
+        return dirty
+
+    def _look_at(self, directory: _Directory, entry: os.DirEntry[str]) -> set[str]:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            return set()
+        if not stat.S_ISREG(status.st_mode):  # no link out of the directory, no pipe
+            return set()
+        journal = self._journals.get(entry.path)
+        if journal is None:
+            journal = self._find(directory, entry.path, status)
+        if (status.st_size, status.st_ino) == (journal.size, journal.inode):
+            return set()
+        if journal.over and (status.st_ino != journal.inode or status.st_size < journal.size):
+            journal.over = False
+        journal.size, journal.inode = status.st_size, status.st_ino
+        return {entry.path}
+
+    def _find(self, directory: _Directory, path: str, status: os.stat_result) -> FollowedJournal:
+        old = status.st_mtime < directory.followed_at - _NEWS_SLACK_S
+        journal = FollowedJournal(path, place=self._sink.place(path))
+        if directory.news_only and not directory.seen and old:
+            try:
+                journal.quiet = journal.look() in (State.CLOSED, State.DEAD)
+            except OSError:
+                journal.quiet = False
+        with self._lock:
+            self._journals[path] = journal
+        return journal
+
+    def _dirty(self, changed: set[str]) -> set[str]:
+        """The journals among what has changed; a file or note not seen before asks for a look."""
+        dirty: set[str] = set()
+        for path in changed:
+            if path.rpartition("/")[2].startswith("."):
+                continue
+            if path in self._journals:
+                dirty.add(path)
+            elif path.endswith((".jsonl", NOTE_SUFFIX)):
+                dirty |= self._look_up(path)
+        return dirty
+
+    def _look_up(self, path: str) -> set[str]:
+        directory = self._directories.get(str(Path(path).parent))
+        if directory is None:
+            return set()
+        if path.endswith(NOTE_SUFFIX):
+            self._read_note(path)
+            if self._adopt():
+                return self._look()
+            return set()
+        try:
+            status = Path(path).stat(follow_symlinks=False)
+        except OSError:
+            return set()
+        if not stat.S_ISREG(status.st_mode):
+            return set()
+        journal = self._find(directory, path, status)
+        journal.size, journal.inode = status.st_size, status.st_ino
+        return {path}
+
+    def _read_note(self, path: str) -> None:
+        self._notes.add(path)
+        try:
+            directory = Path(path).read_text()
+        except (OSError, UnicodeDecodeError):
+            return
+        if directory.startswith("/") or Path(directory).is_absolute():
+            self.follow(directory)
+
+    def _advance(self, dirty: set[str]) -> None:
+        """Read what is new, commit what may go."""
+        now = time.monotonic()
+        if now < self._retry_at:
+            self._retry |= dirty
+            return
+        for path in dirty | self._retry:
+            journal = self._journals.get(path)
+            if journal is not None:
+                journal.fill()
+                if len(journal.throttle):
+                    self._held.add(journal)
+        self._retry = set()
+        due = [journal for journal in self._held if journal.throttle.due(now) == 0.0]
+        if not due:
+            return
+        self._held.difference_update(due)
+        stream = merge([((reading.timestamp, reading) for reading in journal.take(now)) for journal in due])
+        while batch := list(islice(stream, _BATCH)):
+            if not self._commit(batch):
+                # Nothing is kept in memory meanwhile: the journals are the spool.
+                for journal in due:
+                    journal.rewind()
+                self._retry = {journal.path for journal in due}
+                self._retry_at = time.monotonic() + _RETRY_EVERY_S
+                return
+            if self._reset:
+                return
+
+    def _commit(self, batch: list[Reading]) -> bool:
+        marks = {reading.journal: reading.mark for reading in batch if reading.mark is not None}
+        places = [place for journal, mark in marks.items() if (place := journal.place_at(mark)) is not None]
+        try:
+            self._sink.take(batch, places)
+        except Exception as error:  # noqa: BLE001 — whatever a database raises: nothing is lost, it is tried again
+            if self.stuck_since is None:
+                self.stuck_since = time.time()
+                logger.warning("the log takes nothing for now (%s); nothing is lost, it is tried again", error)
+            return False
+        self.stuck_since = None
+        for journal, mark in marks.items():
+            journal.committed = mark
+        return True
+
+    def _live(self) -> None:
+        """Look who lives, read to the end what is over, and let the sink judge."""
+        for journal in list(self._journals.values()):
+            if journal.over or journal.header is None or journal in self._held:
+                continue
+            try:
+                state = journal.look()
+                journal.remote = state is State.UNKNOWN
+                journal.alive = state in (State.ALIVE, State.UNKNOWN)
+                if journal.alive:
+                    continue
+                # Its last words may have come after it was read, and before it was looked at.
+                journal.fill()
+                if state is State.DEAD:
+                    journal.finish()
+            except OSError:
+                continue
+            self._held.add(journal)
+            self._advance(set())
+            if journal not in self._held and not self._retry:
+                journal.over = True
+                journal.died = state is State.DEAD
+                journal.dead_since = time.monotonic()
+        if not self._retry:
+            self._sink.judge(list(self._journals.values()))

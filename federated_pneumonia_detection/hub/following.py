@@ -1,0 +1,218 @@
+"""One journal as the hub follows it: how far it was read, what is held back of it, whether its writer lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from federated_pneumonia_detection.hub.store import Arrival, Place
+from federated_pneumonia_detection.hub.throttle import Throttle
+from federated_pneumonia_detection.progress import liveness
+from federated_pneumonia_detection.progress.errors import NotAJournal
+from federated_pneumonia_detection.progress.framing import Damage, JournalHeader, Line
+from federated_pneumonia_detection.progress.messages import TERMINAL
+from federated_pneumonia_detection.progress.reading import Gap, JournalReader
+
+__all__ = ["HUB_MODE", "FollowedJournal", "Mark", "Reading", "Trouble"]
+
+HUB_MODE = "hub"
+"""The `mode` in the first line of a hub's own journals."""
+
+_CHUNK_BYTES = 256 * 1024
+_HELD_BYTES = 4 * 1024 * 1024
+
+
+class Mark(NamedTuple):
+    """Where a journal's reader stood behind an entry."""
+
+    byte: int
+    n: int
+
+
+class Trouble(NamedTuple):
+    """Something in a journal that is missing or damaged: what a person should know."""
+
+    writer: str
+    about: str
+    text: str
+
+
+class Reading(NamedTuple):
+    """One entry of a journal on its way into the log."""
+
+    journal: FollowedJournal
+    arrival: Arrival | None
+    trouble: Trouble | None
+    timestamp: str | None
+    mark: Mark | None
+    """How far the journal counts as read once this is committed; `None` while a chunk is not finished."""
+
+
+class _Head(msgspec.Struct, gc=False):
+    timestamp: Any = None
+    client_id: Any = None
+    phase: Any = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+
+
+class FollowedJournal:
+    """A journal the hub reads.
+
+    Args:
+        path: Where it lies.
+        place: How far it was read before, if it was.
+        quiet: It was over before anybody followed it: it goes into the log, but is no news.
+    """
+
+    def __init__(self, path: str, *, place: Place | None = None, quiet: bool = False) -> None:
+        self.path = path
+        self.quiet = quiet
+        self.reader = (
+            JournalReader(path, byte=place.byte, n=place.n, writer=place.writer) if place else JournalReader(path)
+        )
+        self.inode = place.inode if place else 0
+        self.size = -1
+        """Its size when it was last looked at, -1 before."""
+        self.over = False
+        """Its writer writes no more, and everything was read."""
+        self.died = False
+        """It is over because its writer died."""
+        self.committed = Mark(self.reader.byte, self.reader.n)
+        """Everything before it is in the log."""
+        self.alive = True
+        self.remote = False
+        self.dead_since: float | None = None
+        self.throttle: Throttle[Reading] = Throttle(0.0)
+        self._held_bytes = 0
+        self._known_header: JournalHeader | None = None
+
+    @property
+    def header(self) -> JournalHeader | None:
+        """Who writes it; `None` until its first line was read."""
+        return self.reader.header
+
+    @property
+    def is_hubs(self) -> bool:
+        """It is a hub's own journal."""
+        return self.header is not None and self.header.mode == HUB_MODE
+
+    def place_at(self, mark: Mark) -> Place | None:
+        """The place to note when everything before a mark is committed."""
+        if self.header is None:
+            return None
+        return Place(self.path, self.header.writer, self.inode, mark.byte, mark.n)
+
+    def rewind(self) -> None:
+        """Go back to what was committed: what was read since is read again."""
+        writer = self.header.writer if self.header else None
+        byte, n = self.committed
+        self.reader = JournalReader(self.path, byte=byte, n=n, writer=writer)
+        self._known_header = None
+        self.throttle.clear()
+        self._held_bytes = 0
+
+    def fill(self) -> bool:
+        """Read what was written into the throttle, up to a bound.
+
+        Returns:
+            Whether there may be more to read once what is held has gone.
+        """
+        while self._held_bytes < _HELD_BYTES:
+            readings = self._read()
+            if readings is None:
+                return False
+            self.throttle.add(readings, urgent=any(_is_end(reading) for reading in readings))
+        return True
+
+    def take(self, now: float) -> Iterator[Reading]:
+        """What may go now, in order, and after it what was written since."""
+        taken = self.throttle.take(now)
+        if not taken:
+            return
+        self._held_bytes = 0
+        yield from taken
+        # Behind a long backlog there may be more than is ever held at once.
+        while (more := self._read()) is not None:
+            yield from more
+
+    def finish(self) -> None:
+        """Hold back also what is left when the writer is known to be dead: an unfinished line is damage."""
+        entries = self.reader.finish()
+        self.throttle.add(self._readings(entries), urgent=True)
+
+    def look(self) -> liveness.State:
+        """Whether its writer lives, now.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        try:
+            return liveness.state(self.path)
+        except NotAJournal:
+            return liveness.State.UNKNOWN
+
+    def _read(self) -> list[Reading] | None:
+        """The next chunk; `None` when there is nothing more for now."""
+        try:
+            entries = self.reader.read(_CHUNK_BYTES)
+        except OSError:  # gone, or not for us to read: the next look may find it again
+            return None
+        if self.header is not self._known_header:
+            self._known_header = self.header
+            if self.header is not None:
+                self.throttle.interval_s = self.header.broadcast_interval
+        if not entries:
+            return None
+        return self._readings(entries)
+
+    def _readings(self, entries: list[Any]) -> list[Reading]:
+        readings = [reading for entry in entries if (reading := self._reading(entry)) is not None]
+        if readings:
+            self._held_bytes += sum(len(r.arrival.body) for r in readings if r.arrival)
+            readings[-1] = readings[-1]._replace(mark=Mark(self.reader.byte, self.reader.n))
+        return readings
+
+    def _reading(self, entry: Line | Gap | Damage) -> Reading | None:
+        header = self.header
+        if header is None:
+            return None
+        if isinstance(entry, Line):
+            return self._line(header, entry)
+        name = self.path.rpartition("/")[2]
+        if isinstance(entry, Gap):
+            missing = f"{entry.expected}" if entry.got == entry.expected + 1 else f"{entry.expected} to {entry.got - 1}"
+            about = f"gap:{header.writer}:{entry.expected}"
+            text = f"writer {header.writer}: message {missing} missing before byte {entry.byte} of {name}"
+        else:
+            about = f"damage:{header.writer}:{entry.byte}"
+            number = "" if entry.n is None else f" (message {entry.n})"
+            text = f"writer {header.writer}: {entry.reason} at byte {entry.byte} of {name}{number}"
+        return Reading(self, None, Trouble(header.writer, about, text), None, None)
+
+    def _line(self, header: JournalHeader, line: Line) -> Reading | None:
+        if line.type in ("journal", "journal_end"):
+            return Reading(self, None, None, None, None)
+        try:
+            head = _HEAD.decode(line.body)
+        except ValueError as error:
+            about = f"damage:{header.writer}:{line.byte}"
+            text = f"writer {header.writer}: message {line.n} at byte {line.byte} is no message ({error})"
+            return Reading(self, None, Trouble(header.writer, about, text), None, None)
+        arrival = Arrival(
+            writer=header.writer,
+            n=line.n,
+            run_id=header.run_id,
+            client_id=None if head.client_id is None else str(head.client_id),
+            type=line.type,
+            phase=head.phase if isinstance(head.phase, str) else "",
+            body=line.body,
+        )
+        return Reading(self, arrival, None, head.timestamp if isinstance(head.timestamp, str) else None, None)
+
+
+def _is_end(reading: Reading) -> bool:
+    return reading.arrival is not None and reading.arrival.type in TERMINAL

@@ -1,0 +1,184 @@
+"""A viewer's end of the log: first what it missed, then what is live; bounded, however slowly it reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from federated_pneumonia_detection.hub.cursor import Selection, Start, join, newest_only
+from federated_pneumonia_detection.hub.frames import Frame
+
+__all__ = ["BOUND_BYTES", "History", "Subscription"]
+
+BOUND_BYTES = 1024 * 1024
+"""What a viewer may leave untaken before it is sent away to come back with its cursor."""
+
+
+class History(Protocol):
+    """What a subscription asks of the hub. All but the first two may block, and run on a worker thread."""
+
+    def attach(self, subscription: Subscription) -> None:
+        """Give it what is committed from now on."""
+
+    def detach(self, subscription: Subscription) -> None:
+        """Give it nothing more; twice is fine."""
+
+    def wait_until_ready(self) -> None:
+        """Wait until what was there at the start has been read."""
+
+    def begin(self, selection: Selection, after: int | None, log_id: str | None) -> tuple[Frame, Start]:
+        """The `subscribed` frame, and where reading begins."""
+
+    def page(self, selection: Selection, after: int, began_at: int) -> tuple[list[Frame], int, bool]:
+        """Frames after an offset, the offset they go up to, and whether that was the top.
+
+        `began_at` is where the first page began: steps from before it have not been handed out yet.
+        """
+
+    def present(self, selection: Selection) -> list[Frame]:
+        """The present state of each active run, or of the one that is selected."""
+
+
+class Subscription:
+    """An async iterator of frames; the first one is `subscribed`.
+
+    It belongs to the event loop it is made on. When iteration ends, `too_slow` says whether it was for not keeping up.
+    """
+
+    def __init__(self, history: History, selection: Selection, *, after: int | None, log_id: str | None) -> None:
+        self.selection = selection
+        self.loop = asyncio.get_running_loop()
+        self.too_slow = False
+        """Iteration ended because the viewer did not keep up: close with 4408."""
+        self._history = history
+        self._after = after
+        self._log_id = log_id
+        # Where reading goes on: None before `subscribed` was made, then the offset history has been read up to.
+        self._read_to: int | None = None
+        self._began_at = 0
+        self._live = False
+        self._closed = False
+        # Counts restarts.
+        self._turn = 0
+        # Frames made of history, which are taken first.
+        self._ready: deque[Frame] = deque()
+        # What came live since this was attached, not taken yet.
+        self._queue: deque[Frame] = deque()
+        self._queued_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def untaken(self) -> int:
+        """How many frames wait to be taken."""
+        return len(self._ready) + len(self._queue)
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Frame:
+        while not self._closed:
+            if self._ready:
+                return self._ready.popleft()
+            if not self._live:
+                await self._catch_up()
+            elif self._queue:
+                frame = self._queue.popleft()
+                self._queued_bytes -= len(frame)
+                return frame
+            else:
+                self._waiter = self.loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """End the iteration, from the loop it runs on."""
+        if not self._closed:
+            self._closed = True
+            self._history.detach(self)
+            self._queue.clear()
+            self._ready.clear()
+            self._notify()
+
+    def offer(self, frames: Sequence[Frame], size_bytes: int) -> None:
+        """Take what was committed, from the loop it runs on: frames of its selection, and how many bytes they are."""
+        if self._closed:
+            return
+        if self._queue:
+            self._drop_old_steps(frames)
+        self._queue.extend(frames)
+        self._queued_bytes += size_bytes
+        if self._queued_bytes > BOUND_BYTES:
+            self.too_slow = True
+            self.close()
+            return
+        self._notify()
+
+    def restart(self) -> None:
+        """Begin again: the log has become another one. From the loop it runs on."""
+        if self._closed:
+            return
+        self._history.detach(self)
+        self._queue.clear()
+        self._ready.clear()
+        self._queued_bytes = 0
+        self._live, self._read_to = False, None
+        self._turn += 1
+        # An offset of a log that is gone: the new `subscribed` will say that it was not recovered.
+        self._after, self._log_id = 0, self._log_id or "gone"
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _drop_old_steps(self, frames: Sequence[Frame]) -> None:
+        """Of steps a slow viewer has not taken, the newest of each run, client and phase is enough."""
+        newer = {frame.key for frame in frames if frame.key is not None}
+        if not newer or not any(frame.key in newer for frame in self._queue):
+            return
+        self._queue = deque(frame for frame in self._queue if frame.key not in newer)
+        self._queued_bytes = sum(map(len, self._queue))
+
+    async def _catch_up(self) -> None:
+        # A restart in the meantime makes whatever was read here worthless.
+        turn = self._turn
+        if self._read_to is None:
+            await asyncio.to_thread(self._history.wait_until_ready)
+            first, start = await asyncio.to_thread(self._history.begin, self.selection, self._after, self._log_id)
+            if self._is_over(turn):
+                return
+            self._ready.append(first)
+            self._read_to = self._began_at = start.after
+            if self._after is None:
+                self._history.attach(self)
+                present = await asyncio.to_thread(self._history.present, self.selection)
+                self._go_live(turn, present, start.after)
+            return
+        read = self._history.page
+        frames, read_to, at_top = await asyncio.to_thread(read, self.selection, self._read_to, self._began_at)
+        if self._is_over(turn):
+            return
+        if not at_top:
+            self._ready.extend(frames)
+            self._read_to = read_to
+            return
+        # Attached before the last page is read: what is committed in between comes twice, and `join` drops it.
+        self._history.attach(self)
+        more, more_to, _ = await asyncio.to_thread(read, self.selection, read_to, read_to)
+        self._go_live(turn, [*frames, *more], more_to)
+
+    def _go_live(self, turn: int, history: list[Frame], read_to: int) -> None:
+        if self._is_over(turn):
+            return
+        self._ready.extend(join(newest_only(history), self._queue, after=read_to))
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._live = True
+
+    def _is_over(self, turn: int) -> bool:
+        return self._closed or turn != self._turn

@@ -1,0 +1,149 @@
+"""Wakes a follower when something was written: by inotify where there is one, else by looking often.
+
+Neither is trusted alone: whoever waits here looks at all sizes each second as well, since network drives tell nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import struct
+import sys
+import threading
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["InotifyWatch", "PollingWatch", "Watch", "best_watch"]
+
+_MODIFY, _MOVED_TO, _CREATE, _DELETE_SELF, _MOVE_SELF = 0x2, 0x80, 0x100, 0x400, 0x800
+_OVERFLOW, _IGNORED, _ONLYDIR = 0x4000, 0x8000, 0x01000000
+_MASK = _MODIFY | _MOVED_TO | _CREATE | _DELETE_SELF | _MOVE_SELF | _ONLYDIR
+_EVENT = struct.Struct("iIII")
+
+
+class Watch(Protocol):
+    """Tells that files in some directories have changed."""
+
+    def add(self, directory: str) -> bool:
+        """Watch a directory; `False` where that cannot be done (yet). Adding it again is fine."""
+
+    def wait(self, timeout_s: float) -> set[str] | None:
+        """Wait for a change, a wake-up or the timeout.
+
+        Returns:
+            The paths of what has changed; `None` when it is not known, and everything is to be looked at.
+        """
+
+    def wake(self) -> None:
+        """End a wait, from any thread."""
+
+    def close(self) -> None:
+        """Stop watching."""
+
+
+def best_watch() -> Watch:
+    """Inotify where the system has it, polling elsewhere."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return InotifyWatch()
+    return PollingWatch()
+
+
+class PollingWatch:
+    """Looks at everything each twentieth of a second.
+
+    Args:
+        every_s: How often.
+    """
+
+    def __init__(self, every_s: float = 0.05) -> None:
+        self._every_s = every_s
+        self._event = threading.Event()
+
+    def add(self, directory: str) -> bool:
+        """Nothing to prepare: everything is looked at anyway."""
+        return True
+
+    def wait(self, timeout_s: float) -> set[str] | None:
+        """Wait a twentieth of a second at most."""
+        self._event.wait(min(timeout_s, self._every_s))
+        self._event.clear()
+        return None
+
+    def wake(self) -> None:
+        """End a wait."""
+        self._event.set()
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class InotifyWatch:
+    """Linux's own notification; see inotify(7). A few files' descriptors, no thread.
+
+    Raises:
+        OSError: The system has no inotify, or no more of it for this user.
+    """
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        try:
+            self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        except AttributeError:
+            raise OSError("this C library has no inotify") from None
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        self._wake_fd, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._directories: dict[int, str] = {}
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+        self._poll.register(self._wake_fd, select.POLLIN)
+
+    def add(self, directory: str) -> bool:
+        """Watch a directory; again after it was removed and made anew."""
+        number = self._libc.inotify_add_watch(self._fd, os.fsencode(directory), ctypes.c_uint32(_MASK))
+        if number < 0:
+            return False
+        self._directories[number] = directory
+        return True
+
+    def wait(self, timeout_s: float) -> set[str] | None:
+        """Wait for events; `None` when the kernel had too many to tell."""
+        ready = self._poll.poll(max(0.0, timeout_s) * 1000)
+        changed: set[str] = set()
+        lost = False
+        for fd, _ in ready:
+            if fd == self._wake_fd:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(fd, 4096)
+                continue
+            with contextlib.suppress(BlockingIOError):
+                lost = self._take(os.read(fd, 65536), changed) or lost
+        return None if lost else changed
+
+    def _take(self, data: bytes, changed: set[str]) -> bool:
+        at, lost = 0, False
+        while at < len(data):
+            number, mask, _, length = _EVENT.unpack_from(data, at)
+            name = data[at + _EVENT.size : at + _EVENT.size + length].rstrip(b"\0")
+            at += _EVENT.size + length
+            lost = lost or bool(mask & _OVERFLOW)
+            if mask & _IGNORED:
+                self._directories.pop(number, None)
+            elif name and (directory := self._directories.get(number)) is not None:
+                changed.add(str(Path(directory, os.fsdecode(name))))
+        return lost
+
+    def wake(self) -> None:
+        """End a wait; does nothing when one is due anyway, or after `close`."""
+        with contextlib.suppress(OSError):
+            os.write(self._waker, b"\0")
+
+    def close(self) -> None:
+        """Stop watching."""
+        for fd in (self._fd, self._wake_fd, self._waker):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self._waker = -1
