@@ -69,6 +69,11 @@ def install(app: FastAPI, *, structs: Iterable[type], models: Iterable[type[Base
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    # FastAPI adds its own 422 wherever there is a parameter; ours are said by the routes that have one.
+                    if "HTTPValidationError" in str(operation["responses"].get("422")):
+                        del operation["responses"]["422"]
             schemas["Problem"] = PROBLEM_SCHEMA
             template = "#/components/schemas/{name}"
             schemas.update(msgspec.json.schema_components(list(structs), ref_template=template)[1])

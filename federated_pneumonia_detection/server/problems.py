@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 __all__ = ["MEDIA_TYPE", "PROBLEM_SCHEMA", "Problem", "install", "problem_response"]
 
@@ -119,8 +120,21 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     title = {404: f"There is nothing at {path}.", 405: f"{request.method} is not for {path}."}.get(
         wrong.status_code, wrong.detail or phrase
     )
+    headers = dict(wrong.headers or {})
+    if wrong.status_code == 405 and (methods := _methods_for(request)):
+        headers = {"allow": ", ".join(methods)}
     return problem_response(
-        wrong.status_code, title, _DETAILS.get(wrong.status_code, ""), instance=path, headers=wrong.headers
+        wrong.status_code, title, _DETAILS.get(wrong.status_code, ""), instance=path, headers=headers
+    )
+
+
+def _methods_for(request: Request) -> list[str]:
+    """What the path takes. Starlette names the methods of the first route that fits; a path may have several."""
+    return sorted(
+        method.upper()
+        for template, operations in request.app.openapi()["paths"].items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
     )
 
 

@@ -95,7 +95,7 @@ class Supervisor:
                     job,
                     directory,
                     started=directory.claimed(),
-                    cancel=asked and Cancel(asked.reason, asked.by, time.monotonic()),
+                    cancel=None if asked is None else Cancel(asked.reason, asked.by, time.monotonic()),
                 )
                 if state is None:
                     self._hub().expect(job.run_id, experiment_name=job.experiment_name, mode=job.kind, total=job.total)

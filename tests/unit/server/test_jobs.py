@@ -47,7 +47,9 @@ def test_a_job_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> N
 
 def test_the_last_lines_are_printable_and_few(tmp_path: Path) -> None:
     directory = Jobs(tmp_path).add(_job(), "")
-    directory.output.write_bytes(b"x" * 100_000 + b"\n" + b"\n".join(b"line %d" % n for n in range(100)) + b"\n\x1b[31mred\xff\n")
+    directory.output.write_bytes(
+        b"x" * 100_000 + b"\n" + b"\n".join(b"line %d" % n for n in range(100)) + b"\n\x1b[31mred\xff\n"
+    )
 
     lines = directory.last_lines()
 

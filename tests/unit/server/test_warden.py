@@ -41,9 +41,7 @@ def test_a_killed_training_is_told_with_its_signal(tmp_path: Path, wait_until: C
     assert _exit_of(directory, wait_until).signal == signal.SIGKILL
 
 
-def test_a_command_that_is_not_there_is_told_like_a_shell_does(
-    tmp_path: Path, wait_until: Callable[..., None]
-) -> None:
+def test_a_command_that_is_not_there_is_told_like_a_shell_does(tmp_path: Path, wait_until: Callable[..., None]) -> None:
     directory = _job(tmp_path, "/no/such/program")
     assert _send(directory) == 0
     assert _exit_of(directory, wait_until).code == 127
