@@ -5,6 +5,7 @@
 
 import { betterBest } from "./best";
 import type { Alert, Client, ClientRound, Epoch, Round, RunEvent, RunModel, StepSeries } from "./model";
+import { withStatus } from "./withState";
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -97,7 +98,7 @@ export class Draft {
       model.expectedClients = Math.max(model.expectedClients ?? 0, model.clients.length);
     }
     if (this.epochs || this.rounds) model.best = betterBest(model);
-    return model;
+    return withStatus(model);
   }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { type Draft, draftOf, publish } from "./draft";
+import { foldState } from "./fold.state";
 import { foldSteps } from "./fold.steps";
 import type {
   Alert,
@@ -14,7 +15,6 @@ import type {
   ClientRound,
   Confusion,
   DataFacts,
-  End,
   Epoch,
   LocalEpoch,
   Message,
@@ -43,6 +43,7 @@ function foldOne(draft: Draft, message: Message): void {
     if (offset <= draft.model.offset) return;
     draft.model.offset = offset;
   }
+  draft.model.state = foldState(draft.model.state, message);
   const at = timeOf(message);
   const clientId = text(message.client_id);
   draft.model.lastHeard = Math.max(draft.model.lastHeard ?? at, at);
@@ -55,7 +56,7 @@ function foldOne(draft: Draft, message: Message): void {
       runQueued(draft, message);
       break;
     case "run_start":
-      runStart(draft, message, at);
+      runStart(draft, message);
       break;
     case "run_edited":
       runEdited(draft, message);
@@ -91,14 +92,10 @@ function foldOne(draft: Draft, message: Message): void {
       draft.alerts().push(alertOf(message, clientId, at, offset));
       break;
     case "training_complete":
-      if (clientId === null) draft.model.finalMetrics = finalMetricsOf(message);
-      ended(draft, message, clientId, at, offset, "completed");
-      break;
     case "training_error":
-      ended(draft, message, clientId, at, offset, "failed");
-      break;
     case "training_cancelled":
-      ended(draft, message, clientId, at, offset, "cancelled");
+      if (clientId !== null) clientEnded(draft, message, clientId, at, offset);
+      else if (message.type === "training_complete") draft.model.finalMetrics = finalMetricsOf(message);
       break;
     default:
       break;
@@ -113,24 +110,20 @@ function runQueued(draft: Draft, message: Message): void {
   draft.model.totalRounds ??= integer(message.total_rounds);
 }
 
-function runStart(draft: Draft, message: Message, at: number): void {
+function runStart(draft: Draft, message: Message): void {
   const { model } = draft;
   named(draft, message);
   const attempt = integer(message.attempt) ?? 1;
   if (attempt < model.attempt) return;
   // What an earlier attempt had reached stays on the page until the new one says that number again.
   const again = attempt > model.attempt && model.attempt > 0;
-  model.attempt = attempt;
-  model.started = again ? at : Math.min(model.started ?? at, at);
   if (again) {
     draft.redo = true;
-    model.end = null;
     model.finalMetrics = null;
     model.testCurves = null;
-    model.cancelAsked = null;
     model.step = null;
-    model.status = "started";
-  } else if (model.status === "queued") model.status = "started";
+  }
+  model.attempt = attempt;
   model.config = record(message.config);
   model.software = Object.fromEntries(
     Object.entries(record(message.software)).map(([name, v]) => [name, String(v)]),
@@ -200,19 +193,12 @@ function countsOf(value: unknown): SplitCounts | null {
 
 /* Epochs and steps. */
 
-function running(draft: Draft): void {
-  if (draft.model.end === null && (draft.model.status === "queued" || draft.model.status === "started")) {
-    draft.model.status = "running";
-  }
-}
-
 function epochAt(draft: Draft, epoch: number): Epoch {
   return draft.epochsByNumber().get(epoch) ?? { epoch, started: null, train: null, val: null, test: null };
 }
 
 function epochStart(draft: Draft, message: Message, at: number): void {
   const epoch = integer(message.epoch);
-  running(draft);
   draft.model.totalEpochs = integer(message.total_epochs) ?? draft.model.totalEpochs;
   if (epoch === null) return;
   if (draft.redo) {
@@ -227,7 +213,6 @@ function epochStart(draft: Draft, message: Message, at: number): void {
 function epochEnd(draft: Draft, message: Message, at: number, offset: number): void {
   const epoch = integer(message.epoch);
   const phase = text(message.phase);
-  running(draft);
   draft.model.totalEpochs = integer(message.total_epochs) ?? draft.model.totalEpochs;
   if (epoch === null || phase === null || !PHASES.has(phase)) return;
   const result: PhaseResult = { metrics: metricsOf(message.metrics), offset, at };
@@ -236,7 +221,6 @@ function epochEnd(draft: Draft, message: Message, at: number, offset: number): v
 }
 
 function step(draft: Draft, message: Message, clientId: string | null, at: number): void {
-  running(draft);
   const number_ = integer(message.step);
   if (number_ === null) return;
   const phase = text(message.phase) ?? "train";
@@ -299,7 +283,6 @@ function cellAt(draft: Draft, clientId: string, round: number, at: number): Clie
 }
 
 function roundStart(draft: Draft, message: Message, clientId: string | null, at: number): void {
-  running(draft);
   draft.model.federated = true;
   draft.model.totalRounds = integer(message.total_rounds) ?? draft.model.totalRounds;
   const number_ = integer(message.round);
@@ -333,7 +316,6 @@ function localEpoch(
   at: number,
   offset: number,
 ): void {
-  running(draft);
   const round = integer(message.round);
   const number_ = integer(message.local_epoch);
   if (round === null || number_ === null || clientId === null) return;
@@ -344,7 +326,6 @@ function localEpoch(
 }
 
 function roundEnd(draft: Draft, message: Message, clientId: string | null, at: number): void {
-  running(draft);
   const round = integer(message.round);
   if (round === null || clientId === null) return;
   const cell = cellAt(draft, clientId, round, at);
@@ -358,7 +339,6 @@ function roundEnd(draft: Draft, message: Message, clientId: string | null, at: n
 }
 
 function roundAggregated(draft: Draft, message: Message, at: number, offset: number): void {
-  running(draft);
   const number_ = integer(message.round);
   if (number_ === null) return;
   draft.model.round = Math.max(draft.model.round, number_);
@@ -388,7 +368,6 @@ function clientFailed(
   at: number,
   offset: number,
 ): void {
-  running(draft);
   if (clientId === null) return;
   const client = draft.clientsById().get(clientId) ?? heard(draft, clientId, at);
   const failed: ClientFailure = {
@@ -404,32 +383,11 @@ function clientFailed(
   draft.setCell({ ...cell, failed, duration: cell.started === null ? null : at - cell.started });
 }
 
-/* Ends. */
+/* Ends. How the run as a whole ended is the state's to say; a client's part is ended here. */
 
-function ended(
-  draft: Draft,
-  message: Message,
-  clientId: string | null,
-  at: number,
-  offset: number,
-  status: End["status"],
-): void {
-  if (clientId !== null) {
-    if (status === "failed") clientFailed(draft, message, clientId, at, offset);
-    else draft.clientsById().set(clientId, { ...heard(draft, clientId, at), finished: true });
-    return;
-  }
-  if (draft.model.end !== null && draft.model.end.status !== "lost") return;
-  draft.model.status = status;
-  draft.model.end = {
-    status,
-    at,
-    offset,
-    error: status === "failed" ? (text(message.error) ?? "no reason was given") : null,
-    detail: text(message.detail),
-    by: text(message.by),
-    reason: text(message.reason),
-  };
+function clientEnded(draft: Draft, message: Message, clientId: string, at: number, offset: number): void {
+  if (message.type === "training_error") clientFailed(draft, message, clientId, at, offset);
+  else draft.clientsById().set(clientId, { ...heard(draft, clientId, at), finished: true });
 }
 
 function finalMetricsOf(message: Message): RunModel["finalMetrics"] {

@@ -8,6 +8,8 @@
  * All times are milliseconds since 1970 (UTC) by the clock of whoever wrote the message.
  */
 
+import { emptyState, type RunState } from "./state";
+
 /** Flat metrics; `null` is what could not be told (NaN, infinity): a gap, never a zero. */
 export type Metrics = Readonly<Record<string, number | null>>;
 
@@ -263,6 +265,9 @@ export interface RunModel {
 
   /** The newest `offset` folded in (0: none). */
   readonly offset: number;
+
+  /** The same run as the server and the terminal know it: the words for its state are made of this. */
+  readonly state: RunState;
 }
 
 /** The status sentence: what is happening and why; then the counts and the time left. */
@@ -342,5 +347,6 @@ export function emptyModel(runId: string): RunModel {
     hearsCancel: null,
     cancelAsked: null,
     offset: 0,
+    state: emptyState(runId),
   };
 }

@@ -10,7 +10,7 @@ import { emptyModel } from "./model";
 import { foldSeries, type SeriesAnswer } from "./series";
 import type { RunState } from "./state";
 import { Store } from "./store";
-import { withState } from "./withState";
+import { withTold } from "./withState";
 
 export interface RunView {
   /** `null` until the first message, or the server's own words about the run, are here. */
@@ -189,14 +189,14 @@ function reduceOne(view: RunView, input: Exclude<Input, { message: Message }>, r
     return { ...view, line: input.line, complete: view.complete || input.line.kind === "live" };
   }
   if ("state" in input) {
-    const model = withState(view.model ?? emptyModel(input.state.run_id), input.state, view.complete);
+    const model = withTold(view.model ?? emptyModel(input.state.run_id), input.state, view.complete);
     return { ...view, state: input.state, model, known: "ready" };
   }
   if ("series" in input) {
     return { ...view, model: foldSeries(view.model ?? emptyModel(runId), input.series) };
   }
   if ("restarted" in input) {
-    const model = view.state === null ? null : withState(emptyModel(runId), view.state, false);
+    const model = view.state === null ? null : withTold(emptyModel(runId), view.state, false);
     return { ...view, model, complete: false, rebuilt: true };
   }
   if ("unknown" in input) return { ...view, known: view.model === null ? "unknown" : view.known };

@@ -1,36 +1,36 @@
-/** All runs, followed: which of them have news, so that their rows are asked for again. */
+/** All runs, followed: the rows that the server listed, and what messages have changed in them since. */
 
 import { Connection, type Environment } from "./connection";
+import { foldState } from "./fold.state";
 import type { Line, Message } from "./model";
-import { integer, text, timeOf } from "./reading";
+import type { RunState } from "./state";
 import { Store } from "./store";
-
-/** What a `step` changes in a row, without asking the server. */
-export interface StepNews {
-  readonly step: number;
-  readonly totalSteps: number | null;
-  readonly epoch: number | null;
-  readonly clientId: string | null;
-  readonly at: number;
-}
+import { before } from "./times";
 
 export interface RunsView {
   readonly line: Line;
-  /** The newest step of each run. */
-  readonly steps: Readonly<Record<string, StepNews>>;
-  /** How often each run has had news that are no step; a higher number means: ask again. */
-  readonly news: Readonly<Record<string, number>>;
-  /** Grows when the server's log was rebuilt: everything is to be asked for again. */
-  readonly restarts: number;
+  /** Every run that was listed, by id, as of its newest message. */
+  readonly runs: Readonly<Record<string, RunState>>;
+  /** Grows when the list itself has changed: a run nobody listed yet has spoken, or one has ended. */
+  readonly changes: number;
 }
 
-type Input = { readonly message: Message } | { readonly line: Line } | { readonly restarted: true };
+type Input =
+  | { readonly message: Message }
+  | { readonly listed: readonly RunState[] }
+  | { readonly line: Line }
+  | { readonly restarted: true };
+
+const CHANGES_LIST: ReadonlySet<string> = new Set([
+  "run_queued",
+  "run_start",
+  "training_complete",
+  "training_error",
+  "training_cancelled",
+]);
 
 export class RunsFeed {
-  readonly store = new Store<RunsView, Input>(
-    { line: { kind: "connecting" }, steps: {}, news: {}, restarts: 0 },
-    reduce,
-  );
+  readonly store = new Store<RunsView, Input>({ line: { kind: "connecting" }, runs: {}, changes: 0 }, reduce);
   private readonly connection: Connection;
 
   constructor(environment: Environment) {
@@ -64,34 +64,33 @@ export class RunsFeed {
   networkChanged(online: boolean): void {
     this.connection.networkChanged(online);
   }
+
+  /** Takes what the server listed; from here on messages go on from there. */
+  listed(runs: readonly RunState[]): void {
+    this.store.push([{ listed: runs }]);
+  }
 }
 
 function reduce(view: RunsView, batch: readonly Input[]): RunsView {
-  let { line, restarts } = view;
-  const steps = { ...view.steps };
-  const news = { ...view.news };
+  let { line, changes } = view;
+  const runs = { ...view.runs };
   for (const input of batch) {
     if ("line" in input) line = input.line;
-    else if ("restarted" in input) restarts += 1;
-    else take(input.message, steps, news);
+    else if ("restarted" in input) changes += 1;
+    else if ("listed" in input)
+      for (const run of input.listed) runs[run.run_id] = newer(runs[run.run_id], run);
+    else {
+      const { message } = input;
+      const known = runs[message.run_id];
+      if (known !== undefined) runs[message.run_id] = foldState(known, message);
+      const ends = message.client_id === undefined && CHANGES_LIST.has(message.type);
+      if (known === undefined || (ends && runs[message.run_id]?.status !== known.status)) changes += 1;
+    }
   }
-  return { line, steps, news, restarts };
+  return { line, runs, changes };
 }
 
-function take(message: Message, steps: Record<string, StepNews>, news: Record<string, number>): void {
-  const runId = text(message.run_id);
-  if (runId === null) return;
-  if (message.type !== "step") {
-    news[runId] = (news[runId] ?? 0) + 1;
-    return;
-  }
-  const step = integer(message.step);
-  if (step === null) return;
-  steps[runId] = {
-    step,
-    totalSteps: integer(message.total_steps),
-    epoch: integer(message.epoch),
-    clientId: text(message.client_id),
-    at: timeOf(message),
-  };
+/** An answer that was on its way while messages came is the older one of the two. */
+function newer(known: RunState | undefined, told: RunState): RunState {
+  return known !== undefined && before(told.updated_at, known.updated_at) ? known : told;
 }

@@ -1,22 +1,69 @@
 /**
- * A run as `GET /api/runs` tells it (`hub/state.py`): the same facts, the same names.
+ * A run's state, the same value as the server's (`hub/state.py`), made by the same fold; recorded runs hold the two
+ * together. `GET /api/runs` gives it as JSON, and messages go on from there.
+ *
+ * The fold knows no clock and no order between writers: it compares the messages' own times and numbers, never the
+ * order in which they came. What needs a clock (late, silent, time left) is made of the state by `words.ts`.
  */
 
 import type { RunStatus } from "./model";
 
+export type Values = Readonly<Record<string, unknown>>;
+
+export interface BestState {
+  readonly metric: string;
+  readonly value: number;
+  readonly at: number;
+}
+
+export interface EndState {
+  readonly status: RunStatus;
+  readonly time: string;
+  readonly error: string | null;
+  readonly detail: string | null;
+  readonly by: string | null;
+  readonly reason: string | null;
+}
+
+/** When an epoch (or a round) began, and when its last result came. */
+export interface Span {
+  readonly number: number;
+  readonly opened: string | null;
+  readonly closed: string | null;
+}
+
+/** How often one client (or whoever leads the run) is heard; seconds. */
+export interface Pace {
+  readonly last: string | null;
+  readonly gaps: readonly number[];
+  readonly longest: number;
+}
+
 export interface ClientState {
   readonly client_id: string;
-  readonly status: "waiting" | "training" | "sent" | "failed" | "finished";
+  /** In the open round; set by `described`. */
+  readonly status: "waiting" | "training" | "late" | "sent" | "failed" | "finished";
+  /** The same in words, such as `Late by 48 s`; set by `described`. */
+  readonly words: string;
   readonly round: number;
+  readonly sent_round: number;
+  readonly failed_round: number;
   readonly local_epoch: number;
   readonly step: number | null;
   readonly total_steps: number | null;
+  /** Set by `described`, as `failed` is: both are of the open round. */
   readonly sent: boolean;
   readonly failed: boolean;
   readonly error: string | null;
   readonly started: string | null;
+  readonly first_seen: string | null;
   readonly last_seen: string | null;
+  /** Seconds its last finished rounds took, at most five, oldest first. */
   readonly durations: readonly number[];
+  readonly end: EndState | null;
+  readonly pace: Pace;
+  readonly total_rounds: number | null;
+  readonly num_samples: number | null;
 }
 
 export interface RunState {
@@ -24,7 +71,9 @@ export interface RunState {
   readonly experiment_name: string;
   readonly mode: string;
   readonly status: RunStatus;
+  /** What is happening and why; set by `described`. */
   readonly sentence: string;
+  /** Counts, and the time left; set by `described`. */
   readonly detail_sentence: string;
   readonly attempt: number;
   readonly start_time: string | null;
@@ -38,17 +87,110 @@ export interface RunState {
   readonly total_rounds: number | null;
   readonly num_clients: number | null;
   readonly clients: readonly ClientState[];
-  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly metrics: Values;
   readonly metrics_at: number | null;
-  readonly best: { readonly metric: string; readonly value: number; readonly at: number } | null;
-  readonly final_metrics: Readonly<Record<string, number | string | null>> | null;
+  readonly best: BestState | null;
+  readonly final_metrics: Values | null;
   readonly error: string | null;
+  readonly detail: string | null;
+  readonly stopped_by: string | null;
+  readonly reason: string | null;
   readonly phantom: boolean;
   readonly name: string;
   readonly tags: readonly string[];
   readonly notes: string;
+  /** Set by the server, which knows who is alive. */
   readonly hears_cancel: boolean;
   readonly cancel_asked: string | null;
+  readonly key_metric: string | null;
   readonly key_series: readonly (readonly [number, number | null])[];
   readonly n: number | null;
+  readonly split_sizes: Readonly<Record<string, number>>;
+  readonly aggregated_round: number;
+  readonly rounds_with_failures: readonly number[];
+  readonly spans: readonly Span[];
+  /** Of whoever leads the run. */
+  readonly pace: Pace;
+  /** Not only clients log: the run ends when who leads it says so. */
+  readonly led: boolean;
+  readonly end: EndState | null;
+  /** When the hub gave up hearing from it, and in which words. */
+  readonly lost: readonly [string, string] | null;
+  readonly edited: string | null;
+}
+
+const NO_PACE: Pace = { last: null, gaps: [], longest: 0 };
+
+export function emptyState(runId: string): RunState {
+  return {
+    run_id: runId,
+    experiment_name: "",
+    mode: "centralized",
+    status: "queued",
+    sentence: "",
+    detail_sentence: "",
+    attempt: 1,
+    start_time: null,
+    end_time: null,
+    updated_at: null,
+    epoch: 0,
+    total_epochs: null,
+    step: null,
+    total_steps: null,
+    round: 0,
+    total_rounds: null,
+    num_clients: null,
+    clients: [],
+    metrics: {},
+    metrics_at: null,
+    best: null,
+    final_metrics: null,
+    error: null,
+    detail: null,
+    stopped_by: null,
+    reason: null,
+    phantom: false,
+    name: "",
+    tags: [],
+    notes: "",
+    hears_cancel: false,
+    cancel_asked: null,
+    key_metric: null,
+    key_series: [],
+    n: null,
+    split_sizes: {},
+    aggregated_round: 0,
+    rounds_with_failures: [],
+    spans: [],
+    pace: NO_PACE,
+    led: false,
+    end: null,
+    lost: null,
+    edited: null,
+  };
+}
+
+export function emptyClient(clientId: string, firstSeen: string): ClientState {
+  return {
+    client_id: clientId,
+    status: "waiting",
+    words: "",
+    round: 0,
+    sent_round: 0,
+    failed_round: 0,
+    local_epoch: 0,
+    step: null,
+    total_steps: null,
+    sent: false,
+    failed: false,
+    error: null,
+    started: null,
+    first_seen: firstSeen,
+    last_seen: null,
+    durations: [],
+    end: null,
+    pace: NO_PACE,
+    total_rounds: null,
+    num_samples: null,
+  };
 }

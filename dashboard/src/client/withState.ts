@@ -1,42 +1,70 @@
-/** What the server says of a run and no message tells, put into the model. */
+/** What is true of a run as a whole, taken from its state into the model. */
 
-import type { RunModel } from "./model";
+import type { End, RunModel } from "./model";
 import { millis } from "./reading";
 import type { RunState } from "./state";
 
-/**
- * Before the messages are all here (`complete` false) the server's word on where the run stands is the newer one,
- * so the sentence and the totals come first; afterwards only what no message carries is taken from it.
- */
-export function withState(model: RunModel, state: RunState, complete: boolean): RunModel {
+/** The model with status, end and stop request as its state has them. */
+export function withStatus(model: RunModel): RunModel {
+  const { state } = model;
   const asked = millis(state.cancel_asked);
+  const started = millis(state.start_time);
+  return {
+    ...model,
+    status: state.status,
+    started,
+    attempt: state.start_time === null ? model.attempt : state.attempt,
+    end: endOf(model),
+    hearsCancel: state.hears_cancel,
+    cancelAsked: asked === null || state.end_time !== null ? null : { at: asked, by: null },
+  };
+}
+
+const ENDS: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "lost"]);
+
+function endOf(model: RunModel): End | null {
+  const { state } = model;
+  if (!ENDS.has(state.status)) return null;
+  const at = millis(state.end_time) ?? millis(state.lost?.[0]) ?? model.lastHeard ?? 0;
+  if (model.end?.status === state.status && model.end.at === at) return model.end;
+  return {
+    status: state.status as End["status"],
+    at,
+    offset: model.offset,
+    error: state.error || null,
+    detail: state.detail || null,
+    by: state.stopped_by || null,
+    reason: state.reason || null,
+  };
+}
+
+/**
+ * The model with what the server said of the run. Before the messages are all here (`complete` false) the server's
+ * word on where the run stands is the newer one, so the totals come first; afterwards only what no message
+ * carries is taken from it.
+ */
+export function withTold(model: RunModel, told: RunState, complete: boolean): RunModel {
   const facts: RunModel = {
     ...model,
-    runId: state.run_id,
-    hearsCancel: state.hears_cancel,
-    cancelAsked: asked === null || model.end !== null ? null : { at: asked, by: null },
-    // A run that nobody can vouch for any more is told by no message of its own.
-    status:
-      state.status === "lost" && model.end === null
-        ? "lost"
-        : model.status === "lost"
-          ? "running"
-          : model.status,
+    runId: told.run_id,
+    hearsCancel: told.hears_cancel,
+    state: { ...model.state, hears_cancel: told.hears_cancel },
   };
   if (complete) return facts;
+  const federated = told.mode === "federated" || model.federated;
   return {
     ...facts,
-    experimentName: state.experiment_name || model.experimentName,
-    name: state.name || state.experiment_name || model.name,
-    mode: state.mode,
-    federated: state.mode === "federated" || model.federated,
-    status: state.status,
-    started: millis(state.start_time) ?? model.started,
-    totalEpochs: state.mode === "federated" ? null : (state.total_epochs ?? model.totalEpochs),
-    totalRounds: state.total_rounds ?? model.totalRounds,
-    expectedClients: state.num_clients ?? model.expectedClients,
-    epoch: Math.max(model.epoch, state.epoch),
-    round: Math.max(model.round, state.round),
-    data: model.data.name === null ? { ...model.data, phantom: state.phantom } : model.data,
+    experimentName: told.experiment_name || model.experimentName,
+    name: told.name || told.experiment_name || model.name,
+    mode: told.mode,
+    federated,
+    status: told.status,
+    started: millis(told.start_time) ?? model.started,
+    totalEpochs: federated ? null : (told.total_epochs ?? model.totalEpochs),
+    totalRounds: told.total_rounds ?? model.totalRounds,
+    expectedClients: told.num_clients ?? model.expectedClients,
+    epoch: Math.max(model.epoch, told.epoch),
+    round: Math.max(model.round, told.round),
+    data: model.data.name === null ? { ...model.data, phantom: told.phantom } : model.data,
   };
 }

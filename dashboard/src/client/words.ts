@@ -1,7 +1,8 @@
 /** Words for states: pure functions of a run and a clock, the same as the terminal's and the API's. */
 
-import type { RunModel, Sentence } from "./model";
+import type { RunState } from "./state";
 
-export function runSentence(model: RunModel, _now: number): Sentence {
-  return { first: model.status, second: "" };
+/** The state with its sentences, and its clients' words, made for this moment. */
+export function described(state: RunState, _now: number): RunState {
+  return state;
 }

@@ -1,8 +1,8 @@
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { feeds } from "../client/feeds";
 import type { Line, RunModel, Sentence } from "../client/model";
 import type { RunState } from "../client/state";
-import { runSentence } from "../client/words";
+import { described } from "../client/words";
 import { useNow } from "./useNow";
 
 /** What a run screen gets. `model` is `null` until the first state is here. */
@@ -14,7 +14,7 @@ export interface RunView {
   readonly state: "loading" | "ready" | "unknown";
   /** False while messages are still on their way: the curves are filling in. */
   readonly complete: boolean;
-  /** What the server itself said last, e.g. for `hears_cancel`. */
+  /** The run's state with its sentences, and each client's words and status, made for this second. */
   readonly told: RunState | null;
   /** True after `recovered: false`, until `closeRebuilt()`: "The server's log was rebuilt; shown afresh from message 1". */
   readonly rebuilt: boolean;
@@ -29,21 +29,20 @@ export function useRun(runId: string): RunView {
   useEffect(() => feeds().hold(feed), [feed]);
   const view = useSyncExternalStore(feed.store.subscribe, feed.store.get);
   const now = useNow();
+  const told = useMemo(
+    // Until the messages are here the server's own words are the newest there are.
+    () => (view.complete && view.model !== null ? described(view.model.state, now) : view.state),
+    [view, now],
+  );
   return {
     model: view.model,
-    sentence: sentenceOf(view.model, view.state, view.complete, now),
+    sentence: { first: told?.sentence ?? "", second: told?.detail_sentence ?? "" },
     line: view.line,
     state: view.known,
     complete: view.complete,
-    told: view.state,
+    told,
     rebuilt: view.rebuilt,
     closeRebuilt: () => feed.closeRebuilt(),
     refresh: () => feed.refresh(),
   };
-}
-
-/** Until the messages are here the server's own sentence is the newest there is. */
-function sentenceOf(model: RunModel | null, told: RunState | null, complete: boolean, now: number): Sentence {
-  if (!complete && told !== null) return { first: told.sentence, second: told.detail_sentence };
-  return model === null ? { first: "", second: "" } : runSentence(model, now);
 }

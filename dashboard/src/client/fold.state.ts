@@ -1,0 +1,385 @@
+/** The fold of a run's state: `hub/state.py` in TypeScript, function by function. */
+
+import { foldClient } from "./fold.clients";
+import type { RunStatus } from "./model";
+import { list, record } from "./reading";
+import type { BestState, EndState, Pace, RunState, Span, Values } from "./state";
+import { emptyState } from "./state";
+import { before, earlier, later, seconds } from "./times";
+
+type Handler = (state: RunState, message: Values, clientId: string | null, time: string) => RunState;
+
+export const ENDS: Readonly<Record<string, RunStatus>> = {
+  training_complete: "completed",
+  training_error: "failed",
+  training_cancelled: "cancelled",
+};
+/** What a sparkline shows: the first of these that the run reports. */
+export const KEY_METRICS = ["val_auroc", "val_accuracy", "val_recall", "val_f1", "val_loss"] as const;
+
+/** Said by the hub (or a server through it) about a run: signs of a hub's life, not of the run's. */
+export const HUB_SAYS: ReadonlySet<string> = new Set(["run_queued", "run_edited", "alert", "client_failed"]);
+/** Messages that only whoever leads a run writes: seen without a client, they prove that not only clients log. */
+const LEADS: ReadonlySet<string> = new Set([
+  "run_start",
+  "epoch_start",
+  "epoch_end",
+  "step",
+  "round_start",
+  "round_end",
+  "round_aggregated",
+  "test_curves",
+]);
+const KEPT_SPANS = 20;
+const KEPT_GAPS = 20;
+
+/** Whether nothing more is expected of the run. */
+export function ended(state: RunState): boolean {
+  return ["completed", "failed", "cancelled", "lost"].includes(state.status);
+}
+
+/** The state after one more message; what is not of the type it should be counts as not told. */
+export function foldState(before_: RunState, message: Values): RunState {
+  let state = before_;
+  const type = textOf(message.type);
+  const time = textOf(message.timestamp);
+  const clientId = clientOf(message);
+  if (type === "run_start" && clientId === null && (int(message.attempt) || 1) > state.attempt) {
+    state = afresh(state);
+  } else if (
+    state.attempt > 1 &&
+    before(time, state.start_time) &&
+    type !== "run_edited" &&
+    type !== "run_queued"
+  ) {
+    // What an earlier attempt still had to say is history, and changes nothing of this one.
+    return { ...state, updated_at: later(state.updated_at, time) };
+  }
+  if (clientId !== null) state = foldClient(state, type, clientId, message, time);
+  else if (LEADS.has(type) && !state.led) state = { ...state, led: true };
+  const handler = HANDLERS[type];
+  if (handler !== undefined) state = handler(state, message, clientId, time);
+  if (clientId === null && !HUB_SAYS.has(type)) state = { ...state, pace: paced(state.pace, time) };
+  return settled({
+    ...state,
+    updated_at: later(state.updated_at, time),
+    start_time: state.start_time === null && !HUB_SAYS.has(type) ? time : state.start_time,
+  });
+}
+
+/** The same run before its next attempt: what people gave it stays. */
+function afresh(state: RunState): RunState {
+  return {
+    ...emptyState(state.run_id),
+    experiment_name: state.experiment_name,
+    mode: state.mode,
+    name: state.name,
+    tags: state.tags,
+    notes: state.notes,
+    edited: state.edited,
+    updated_at: state.updated_at,
+    hears_cancel: state.hears_cancel,
+  };
+}
+
+/** The status that follows from what is known, and the fields that follow from the status. */
+function settled(state: RunState): RunState {
+  const end = state.end ?? (state.led ? null : endOfClients(state));
+  if (end !== null) {
+    return {
+      ...state,
+      status: end.status,
+      end_time: end.time,
+      error: end.error,
+      detail: end.detail,
+      stopped_by: end.by,
+      reason: end.reason,
+    };
+  }
+  if (state.lost !== null && !before(state.lost[0], lastHeard(state))) {
+    return { ...state, status: "lost", end_time: null, error: state.lost[1], detail: null };
+  }
+  const running = state.epoch !== 0 || state.round !== 0 || state.step !== null || state.spans.length > 0;
+  const status = running ? "running" : state.led || state.clients.length > 0 ? "started" : "queued";
+  return { ...state, status, end_time: null, error: null, detail: null, stopped_by: null, reason: null };
+}
+
+/** The end of a run in which only clients log: each has ended its last round, or failed. */
+function endOfClients(state: RunState): EndState | null {
+  const known: EndState[] = [];
+  for (const client of state.clients) {
+    if (client.end === null) return null;
+    known.push(client.end);
+  }
+  const [first] = known;
+  if (first === undefined) return null;
+  const at = (end: EndState): number => seconds(end.time) ?? 0;
+  const newest = known.reduce((a, b) => (at(b) > at(a) ? b : a), first);
+  if (known.every((end) => end.status === "failed")) {
+    const oldest = known.reduce((a, b) => (at(b) < at(a) ? b : a), first);
+    return { ...oldest, status: "failed", time: newest.time, by: null, reason: null };
+  }
+  if (known.every((end) => end.status === "failed" || end.status === "cancelled")) {
+    const stop = known.find((end) => end.status === "cancelled") ?? first;
+    return { ...stop, status: "cancelled", time: newest.time, error: null, detail: null };
+  }
+  return { status: "completed", time: newest.time, error: null, detail: null, by: null, reason: null };
+}
+
+/** The time of the newest message of anybody in the run, hub left out. */
+export function lastHeard(state: RunState): string | null {
+  return state.clients.reduce((newest, client) => later(newest, client.pace.last), state.pace.last);
+}
+
+/* One function for each type. */
+
+const runQueued: Handler = (state, message) => ({
+  ...state,
+  experiment_name: state.experiment_name || textOf(message.experiment_name),
+  mode: textOf(message.mode) || state.mode,
+  total_epochs: state.total_epochs || int(message.total_epochs),
+  total_rounds: state.total_rounds || int(message.total_rounds),
+});
+
+const runStart: Handler = (state, message, clientId, time) => {
+  const data = record(message.data);
+  const config = record(message.config);
+  const sizes: Record<string, number> = {};
+  for (const [name, split] of Object.entries(record(data.splits))) {
+    const size = int(record(split).n);
+    if (size !== null) sizes[name] = size;
+  }
+  const attempt = clientId === null ? int(message.attempt) || 1 : state.attempt;
+  return {
+    ...state,
+    experiment_name: textOf(message.experiment_name) || state.experiment_name,
+    mode: textOf(message.mode) || state.mode,
+    attempt: Math.max(state.attempt, attempt),
+    start_time: clientId === null || state.start_time === null ? time : state.start_time,
+    total_epochs: int(message.total_epochs) || state.total_epochs,
+    total_rounds: int(message.total_rounds) || state.total_rounds,
+    num_clients: int(config.num_clients) || state.num_clients,
+    phantom: state.phantom || data.phantom === true,
+    split_sizes: Object.keys(sizes).length > 0 ? sizes : state.split_sizes,
+    n: state.n ?? sizes.val ?? null,
+  };
+};
+
+const epochStart: Handler = (state, message, clientId, time) => {
+  const epoch = int(message.epoch);
+  if (clientId !== null || epoch === null) return state;
+  const newer = epoch > state.epoch;
+  return {
+    ...state,
+    epoch: Math.max(state.epoch, epoch),
+    total_epochs: int(message.total_epochs) || state.total_epochs,
+    step: newer ? null : state.step,
+    total_steps: newer ? null : state.total_steps,
+    spans: opened(state.spans, epoch, time),
+  };
+};
+
+const epochEnd: Handler = (state, message, clientId, time) => {
+  const epoch = int(message.epoch);
+  if (clientId !== null || epoch === null) return state;
+  const after: RunState = {
+    ...state,
+    epoch: Math.max(state.epoch, epoch),
+    total_epochs: int(message.total_epochs) || state.total_epochs,
+    spans: closed(state.spans, epoch, time),
+  };
+  if (message.phase !== "val") return after;
+  return measured(after, record(message.metrics), epoch, state.split_sizes.val ?? null);
+};
+
+const step: Handler = (state, message, clientId) => {
+  if (clientId !== null) return state;
+  const epoch = int(message.epoch) || state.epoch;
+  if (epoch < state.epoch) return state;
+  return {
+    ...state,
+    epoch,
+    step: int(message.step),
+    total_steps: int(message.total_steps) || state.total_steps,
+  };
+};
+
+const roundStart: Handler = (state, message, _clientId, time) => {
+  const round = int(message.round);
+  if (round === null) return state;
+  return {
+    ...state,
+    mode: "federated",
+    round: Math.max(state.round, round),
+    total_rounds: int(message.total_rounds) || state.total_rounds,
+    spans: opened(state.spans, round, time),
+  };
+};
+
+const roundEnd: Handler = (state, message, _clientId, time) => {
+  const round = int(message.round);
+  if (round === null) return state;
+  const after: RunState = { ...state, mode: "federated", round: Math.max(state.round, round) };
+  // Where only clients log, a round lasts until its last client has sent.
+  return after.led ? after : { ...after, spans: closed(after.spans, round, time) };
+};
+
+const roundAggregated: Handler = (state, message, _clientId, time) => {
+  const round = int(message.round);
+  if (round === null) return state;
+  let after: RunState = {
+    ...state,
+    mode: "federated",
+    round: Math.max(state.round, round),
+    aggregated_round: Math.max(state.aggregated_round, round),
+    spans: closed(state.spans, round, time, true),
+  };
+  if (list(message.failed_clients).length > 0) after = withFailure(after, round);
+  const metrics = record(message.metrics);
+  let samples = int(metrics.num_samples);
+  if (samples === null) {
+    const told = after.clients.filter((each) => each.sent_round === round && each.num_samples !== null);
+    samples = told.length > 0 ? told.reduce((sum, each) => sum + (each.num_samples ?? 0), 0) : null;
+  }
+  return measured(after, metrics, round, samples);
+};
+
+const clientFailed: Handler = (state, message, clientId) => {
+  const round = int(message.round) || state.clients.find((each) => each.client_id === clientId)?.round || 0;
+  return round > 0 ? withFailure(state, round) : state;
+};
+
+const end: Handler = (state, message, clientId, time) => {
+  if (clientId !== null) return state;
+  const attempt = int(message.attempt);
+  if (attempt !== null && attempt < state.attempt) return state;
+  // Of two ends the earlier one holds, in whichever order they came.
+  const after =
+    state.end === null || before(time, state.end.time) ? { ...state, end: endOf(message, time) } : state;
+  if (message.type !== "training_complete") return after;
+  const final = record(message.final_metrics);
+  return { ...after, final_metrics: final, total_epochs: after.total_epochs || int(final.total_epochs) };
+};
+
+const alert: Handler = (state, message, _clientId, time) => {
+  if (message.about === "lost") {
+    const newest = state.lost === null || before(state.lost[0], time);
+    return newest ? { ...state, lost: [time, textOf(message.text)] } : state;
+  }
+  return message.about === "cancel" ? { ...state, cancel_asked: later(state.cancel_asked, time) } : state;
+};
+
+const runEdited: Handler = (state, message, _clientId, time) => {
+  if (before(time, state.edited)) return state;
+  return {
+    ...state,
+    edited: time,
+    name: "name" in message ? textOf(message.name) : state.name,
+    notes: "notes" in message ? textOf(message.notes) : state.notes,
+    tags: Array.isArray(message.tags) ? message.tags.filter((tag) => typeof tag === "string") : state.tags,
+  };
+};
+
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  run_queued: runQueued,
+  run_start: runStart,
+  epoch_start: epochStart,
+  epoch_end: epochEnd,
+  step,
+  round_start: roundStart,
+  round_end: roundEnd,
+  round_aggregated: roundAggregated,
+  client_failed: clientFailed,
+  training_complete: end,
+  training_error: end,
+  training_cancelled: end,
+  alert,
+  run_edited: runEdited,
+};
+
+/* Small things. */
+
+/** Newer validation metrics, or an older epoch's that came late. */
+function measured(before_: RunState, metrics: Values, at: number, n: number | null): RunState {
+  let state = before_;
+  if (state.metrics_at === null || at >= state.metrics_at) {
+    state = { ...state, metrics, metrics_at: at, n: n ?? state.n };
+  }
+  const key = state.key_metric ?? KEY_METRICS.find((name) => name in metrics) ?? null;
+  if (key === null || !(key in metrics)) return state;
+  const series = new Map(state.key_series);
+  series.set(at, num(metrics[key]));
+  const ordered = [...series].sort(([a], [b]) => a - b);
+  return { ...state, key_metric: key, key_series: ordered, best: bestOf(key, ordered) ?? state.best };
+}
+
+/** Of two equal values the earlier epoch is the best one. */
+function bestOf(metric: string, series: readonly (readonly [number, number | null])[]): BestState | null {
+  const less = metric.endsWith("loss");
+  let best: BestState | null = null;
+  for (const [at, value] of series) {
+    if (value === null) continue;
+    if (best === null || (less ? value < best.value : value > best.value)) best = { metric, value, at };
+  }
+  return best;
+}
+
+function withFailure(state: RunState, round: number): RunState {
+  const rounds = [...new Set([...state.rounds_with_failures, round])].sort((a, b) => a - b);
+  return { ...state, rounds_with_failures: rounds };
+}
+
+function opened(spans: readonly Span[], number: number, time: string): readonly Span[] {
+  return spanned(spans, number, (span) => ({ ...span, opened: earlier(span.opened, time) }));
+}
+
+function closed(spans: readonly Span[], number: number, time: string, exactly = false): readonly Span[] {
+  return spanned(spans, number, (span) => ({ ...span, closed: exactly ? time : later(span.closed, time) }));
+}
+
+function spanned(spans: readonly Span[], number: number, change: (span: Span) => Span): readonly Span[] {
+  const known = new Map(spans.map((span) => [span.number, span]));
+  known.set(number, change(known.get(number) ?? { number, opened: null, closed: null }));
+  return [...known.values()].sort((a, b) => a.number - b.number).slice(-KEPT_SPANS);
+}
+
+export function paced(pace: Pace, time: string): Pace {
+  const last = seconds(pace.last);
+  const now = seconds(time);
+  if (now === null || (last !== null && now < last)) return pace;
+  if (last === null) return { last: time, gaps: [], longest: 0 };
+  const gap = now - last;
+  return { last: time, gaps: [...pace.gaps, gap].slice(-KEPT_GAPS), longest: Math.max(pace.longest, gap) };
+}
+
+export function endOf(message: Values, time: string): EndState {
+  const status = ENDS[textOf(message.type)] ?? "failed";
+  const nothing = { error: null, detail: null, by: null, reason: null };
+  if (status === "failed") {
+    const error = textOf(message.error) || "it did not say why";
+    return { ...nothing, status, time, error, detail: textOf(message.detail) };
+  }
+  if (status === "cancelled") {
+    return { ...nothing, status, time, by: textOf(message.by), reason: textOf(message.reason) };
+  }
+  return { ...nothing, status, time };
+}
+
+function clientOf(message: Values): string | null {
+  return message.client_id === null || message.client_id === undefined ? null : String(message.client_id);
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** A number without its fraction, as the server reads one. */
+export function int(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) && Math.abs(value) < 1e15
+    ? Math.trunc(value)
+    : null;
+}
+
+function num(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
