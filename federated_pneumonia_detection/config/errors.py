@@ -27,7 +27,9 @@ class Problem:
     right: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.wrong}; {self.right}"
+        text = f"{self.where}: {self.wrong}; {self.right}"
+        # A key may hold newlines and escapes that move a terminal's cursor.
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class ConfigError(ValueError):

@@ -25,9 +25,14 @@ class DataError(ValueError):
         self.right = right
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.right}"
+        return _printable(f"{self.where}: {self.what}; {self.right}")
 
     @property
     def public(self) -> str:
         """The same without `where`: file names can hold what names a patient, and must not leave a hospital."""
-        return f"{self.what}; {self.right}"
+        return _printable(f"{self.what}; {self.right}")
+
+
+def _printable(text: str) -> str:
+    """`text` on one line: a file name may hold newlines and escapes that move a terminal's cursor."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -129,8 +129,9 @@ def _picture(content: bytes, image_size: int, where: str) -> Decoded:
         return Decoded(_square(grey, image_size), width, height)
     except UnidentifiedImageError:
         raise DataError("it is no image", where, "PNG, JPEG, BMP, GIF, TIFF, WebP, PGM and DICOM are read") from None
-    except Image.DecompressionBombError:
-        raise DataError("it has too many pixels", where, f"at most {MAX_PIXELS:,} are read") from None
+    except Image.DecompressionBombError as error:
+        # Pillow's own bound, which lies above ours, and is looked at before we learn the size.
+        raise DataError(f"it is far too large ({_short(error)})", where, f"at most {MAX_PIXELS:,} are read") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
         if isinstance(error, DataError):
             raise

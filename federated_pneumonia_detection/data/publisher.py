@@ -113,6 +113,8 @@ def _fetch(
             if piece.error is not None:
                 raise piece.error
             if not piece.content:
+                if piece.total is not None and so_far != piece.total:
+                    raise OSError(f"it broke off after {so_far:,} of {piece.total:,} bytes")
                 return digest.hexdigest()
             so_far += len(piece.content)
             if so_far > MAX_BYTES:
@@ -149,8 +151,10 @@ def _read(url: str, timeout_s: float, pieces: queue.Queue[_Piece], given_up: thr
             total = int(length) if length.isdigit() else None
             while (content := answer.read1(_CHUNK)) and not given_up.is_set():
                 put(_Piece(content, total))
-        put(_Piece())
+            put(_Piece(total=total))
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # an answer of 404 has a body, and holds its connection open
         put(_Piece(error=error))
 
 
