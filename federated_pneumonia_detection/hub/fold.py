@@ -35,6 +35,7 @@ _LEADS = frozenset(
     {"run_start", "epoch_start", "epoch_end", "step", "round_start", "round_end", "round_aggregated", "test_curves"}
 )
 _KEPT_SPANS = 20
+_SETUP = ("model", "seed", "partition", "alpha", "strategy")
 
 
 def fold_all(run_id: str, messages: Iterable[Mapping[str, Any]]) -> RunState:
@@ -159,6 +160,11 @@ def _run_start(state: RunState, message: Mapping[str, Any], client_id: str | Non
         for name, split in mapping(data.get("splits")).items()
         if (size := integer(mapping(split).get("n"))) is not None
     }
+    cases = {
+        name: {label: n for label in ("normal", "pneumonia") if (n := integer(mapping(split).get(label))) is not None}
+        for name, split in mapping(data.get("splits")).items()
+    }
+    setup = {name: config[name] for name in _SETUP if isinstance(config.get(name), str | int | float)}
     attempt = (integer(message.get("attempt")) or 1) if client_id is None else state.attempt
     return replace(
         state,
@@ -171,6 +177,8 @@ def _run_start(state: RunState, message: Mapping[str, Any], client_id: str | Non
         num_clients=integer(config.get("num_clients")) or state.num_clients,
         phantom=state.phantom or data.get("phantom") is True,
         split_sizes=sizes or state.split_sizes,
+        split_cases=cases or state.split_cases,
+        setup=setup or state.setup,
         n=state.n if state.n is not None else sizes.get("val"),
     )
 

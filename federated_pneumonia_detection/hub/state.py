@@ -142,6 +142,10 @@ class RunState(msgspec.Struct, frozen=True):
     n: int | None = None
     """How many images the newest metrics are over, where somebody told it."""
     split_sizes: dict[str, int] = {}
+    split_cases: dict[str, dict[str, int]] = {}
+    """Cases by class (`normal`, `pneumonia`) of each split, where `run_start` told them: an interval needs them."""
+    setup: dict[str, Any] = {}
+    """The few settings that tell runs apart in a list: `model`, `seed`, `partition`, `alpha`, `strategy`."""
     aggregated_round: int = 0
     rounds_with_failures: tuple[int, ...] = ()
     spans: tuple[Span, ...] = ()
