@@ -18,7 +18,7 @@ from federated_pneumonia_detection.progress.slug import new_run_id, slug
 from federated_pneumonia_detection.training.best_network import BestNetwork
 from federated_pneumonia_detection.training.checkpoints import checkpoint_folder, load_checkpoint
 from federated_pneumonia_detection.training.data_module import XrayDataModule
-from federated_pneumonia_detection.training.devices import choose_device
+from federated_pneumonia_detection.training.devices import choose_device, torch_threads
 from federated_pneumonia_detection.training.epochs import evaluate_locally
 from federated_pneumonia_detection.training.errors import TrainingError
 from federated_pneumonia_detection.training.launch import on_event_loop, start_training_process
@@ -118,7 +118,7 @@ class CentralizedTrainer:
             ends_run=False,
         )
         try:
-            with quiet_lightning(), _threads(config.threads), _seeded(config.seed), _sigint_as_it_was():
+            with quiet_lightning(), torch_threads(config.threads), _seeded(config.seed), _sigint_as_it_was():
                 return self._train(source_path, experiment_name, config, metrics)
         except BaseException as error:
             if isinstance(error, SystemExit) and metrics.outcome == "cancelled":
@@ -243,18 +243,6 @@ def _best(best: BestNetwork) -> dict[str, Any]:
 def _plain(metrics: dict[str, Any]) -> dict[str, Any]:
     """NaN and infinity, which JSON cannot tell, as None."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Within it torch uses that many threads; None leaves it to torch."""
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

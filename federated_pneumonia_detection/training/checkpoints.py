@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,10 @@ def load_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> 
     except ConfigError as error:
         raise BadCheckpoint(weights.with_suffix(".json"), str(error)) from error
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # A file of unusual make is told by the errors below, or is fine.
+            warnings.simplefilter("ignore")
+            state = torch.load(weights, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BadCheckpoint(weights, "not found") from None
     except pickle.UnpicklingError as error:

@@ -25,7 +25,6 @@ from federated_pneumonia_detection.progress.cancel import CancelWatch, clear
 from federated_pneumonia_detection.progress.slug import slug
 from federated_pneumonia_detection.training.errors import LossBecameNaN, TrainingCancelled, TrainingError, one_line
 from federated_pneumonia_detection.training.lightning_metrics import changed, named, step_loss
-from federated_pneumonia_detection.training.software import software_versions
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.progress import WebSocketManager
@@ -110,18 +109,19 @@ class MetricsCollectorCallback(pl.Callback):
         if self._logger is None and self.enable_progress_logging:
             self._logger = self._make_logger()
             self.run_id = self._logger.run_id
+            # Decided by now: a run-level logger has its run from the beginning.
+            assert self.run_id is not None
             self._watch = CancelWatch(self._logger.log_dir, self.run_id)
         return self._logger
 
     def _make_logger(self) -> ProgressLogger:
-        start = {"software": software_versions(), **self.run_start}
         if self.websocket_manager is None:
             return ProgressLogger(
                 self.progress_log_dir,
                 self.experiment_name,
                 self.training_mode,
                 run_id=self.run_id,
-                run_start=start,
+                run_start=self.run_start,
                 hears_cancel=True,
                 broadcast_interval=_BROADCAST_INTERVAL_S,
             )
@@ -131,7 +131,7 @@ class MetricsCollectorCallback(pl.Callback):
             experiment_name=self.experiment_name,
             mode=self.training_mode,
             run_id=self.run_id,
-            run_start=start,
+            run_start=self.run_start,
             hears_cancel=True,
             broadcast_interval=_BROADCAST_INTERVAL_S,
         )
@@ -201,7 +201,7 @@ class MetricsCollectorCallback(pl.Callback):
         self.outcome = "cancelled"
         if asked is not None and self._logger is not None:
             self._logger.log_training_cancelled(asked.reason, asked.by)
-            clear(self._logger.log_dir, self._logger.run_id)
+            clear(self._logger.log_dir, str(self._logger.run_id))
         trainer.should_stop = True
         # Or the trainer would go on to its least number of epochs, and validate once more before it stops.
         trainer.fit_loop.min_epochs = None

@@ -7,6 +7,7 @@ checkpoint is complete without a word about preprocessing.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["SMALL_RESNET", "SmallResNet", "build_network"]
 
 SMALL_RESNET = "small_resnet"
+
+# Initial weights come from torch's one global state of chance: two threads that build at once would mix theirs.
+_building = threading.Lock()
 
 # Sizes tried, smallest first, to tell a user which one a network would take.
 _COMMON_SIZES = (28, 32, 48, 64, 96, 128, 160, 224)
@@ -91,7 +95,7 @@ def build_network(config: TrainingConfig, *, seed: int | None = None) -> nn.Modu
         BadModel: If the name is unknown (the nearest one is named), its arguments do not fit, or it cannot take
             images of ``image_size``.
     """
-    with torch.random.fork_rng(devices=[]):
+    with _building, torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed if seed is None else seed)
         arguments: dict[str, Any] = dict(config.model_args)
         if config.model == SMALL_RESNET:
