@@ -1,7 +1,7 @@
 """What a training process imports: messages, journals, the polled document and the four loggers.
 
-A logger appends to a journal of its own and keeps a JSON document beside it. Everything else (a server's log, a viewer's
-frames, a run's status) is made from journals by whoever reads them. Standard library and msgspec alone.
+A logger appends to a journal of its own and keeps a JSON document beside it. Everything else (a server's log, a
+viewer's frames, a run's status) is made from journals by whoever reads them. Standard library and msgspec alone.
 """
 
 from federated_pneumonia_detection.progress.loggers import (

@@ -42,7 +42,7 @@ def request_cancel(
     temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         temporary.write_bytes(msgspec.json.encode(Cancel(reason, by, clock.now())))
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -68,7 +68,7 @@ class CancelWatch:
             return self._found
         self._next_look = now + _LOOK_S
         try:
-            os.stat(self._path)
+            self._path.stat()
         except (OSError, ValueError):
             return None
         try:

@@ -144,7 +144,7 @@ class Document:
         temporary = self._directory / f".{os.urandom(8).hex()}.tmp"
         try:
             temporary.write_bytes(data)
-            os.replace(temporary, self.path)
+            temporary.replace(self.path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)

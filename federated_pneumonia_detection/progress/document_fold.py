@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import heapq
-from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -40,14 +40,14 @@ class Said(NamedTuple):
     glance: Glance
 
 
-@dataclass
 class Source:
-    """What one writer said so far."""
+    """What one writer said so far; `is_hub` where that is the hub, beside the run's own writers."""
 
-    header: JournalHeader
-    said: list[Said] = field(default_factory=list)
-    is_hub: bool = False
-    is_new: bool = True
+    def __init__(self, header: JournalHeader, *, is_hub: bool = False) -> None:
+        self.header = header
+        self.is_hub = is_hub
+        self.is_new = True
+        self.said: list[Said] = []
 
     def add(self, line: Line) -> bool:
         """Take one line of the journal; whether the document changes by it."""
@@ -60,8 +60,7 @@ class Source:
         return True
 
 
-@dataclass
-class Summary:
+class Summary(msgspec.Struct):
     """Where a run, or a client's part of it, stands."""
 
     client_id: str | None
@@ -148,7 +147,7 @@ class Folded:
         for one in said[self._taken :]:
             self._summary.take(one.glance)
         self._taken = len(said)
-        return replace(self._summary)
+        return copy.copy(self._summary)
 
 
 def render(sources: list[Source], summary: Summary) -> bytes:

@@ -1,8 +1,8 @@
 """A journal's lines, as bytes and nothing else: each carries its number and a checksum.
 
-A line is the message's JSON object with two more keys at its end, `n` and `crc`. What stands before them is the message
-as it was encoded, ready to be sent on; `crc` is the CRC-32 of everything before it, so a torn tail and a flipped bit are
-noticed (more than half of all flipped bits leave valid JSON).
+A line is the message's JSON object with two more keys at its end, `n` and `crc`. What stands before them is the
+message as it was encoded, ready to be sent on; `crc` is the CRC-32 of everything before it, so a torn tail and a
+flipped bit are noticed (more than half of all flipped bits leave valid JSON).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """Bytes that are no line of ours: why, where they begin, and the number of the message that probably stood there."""
+    """Bytes that are no line of ours: why, where they begin, and the number that the message there probably had."""
 
     reason: str
     byte: int = 0

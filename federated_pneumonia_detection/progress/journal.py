@@ -1,4 +1,4 @@
-"""One writer's file: made whole with its first line and lock, appended to by one `write` a message, ended by a last line."""
+"""One writer's file: made whole with its first line and lock, one `write` a message, ended by a last line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 
 from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.framing import JournalHeader, encode_line
+from federated_pneumonia_detection.progress.reading import read_at
 from federated_pneumonia_detection.progress.slug import slug
 
 __all__ = ["Journal", "JournalEnd", "encode_end", "journal_names", "journal_stem"]
@@ -116,7 +117,7 @@ class Journal:
     def is_in_place(self) -> bool:
         """Whether the file still lies where it was made."""
         try:
-            there, here = os.stat(self.path), os.fstat(self._fd)
+            there, here = self.path.stat(), os.fstat(self._fd)
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
@@ -134,10 +135,10 @@ class Journal:
         try:
             liveness.lock(fd)
             at = 0
-            while data := _pread(self._fd, 1 << 20, at):
+            while data := read_at(self._fd, 1 << 20, at):
                 _write(fd, data)
                 at += len(data)
-            os.replace(temporary, self.path)
+            temporary.replace(self.path)
         except BaseException:
             os.close(fd)
             with contextlib.suppress(OSError):
@@ -187,8 +188,3 @@ def _place(fd: int, temporary: Path, directory: Path, stem: str, first: bytes) -
 def _write(fd: int, data: bytes) -> None:
     if os.write(fd, data) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _pread(fd: int, length: int, at: int) -> bytes:
-    os.lseek(fd, at, os.SEEK_SET)
-    return os.read(fd, length)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import socket
 import sys
 from enum import Enum
 from pathlib import Path
@@ -84,6 +83,10 @@ def lock(fd: int) -> bool | None:
 @functools.cache
 def host_name() -> str:
     """This machine's name."""
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket  # costs an import that Linux can do without
+
     return socket.gethostname()
 
 

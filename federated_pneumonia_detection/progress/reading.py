@@ -16,7 +16,15 @@ from federated_pneumonia_detection.progress.framing import (
     decode_line,
 )
 
-__all__ = ["Entry", "Gap", "JournalReader", "read_header"]
+__all__ = ["Entry", "Gap", "JournalReader", "read_at", "read_header"]
+
+
+def read_at(fd: int, length: int, at: int) -> bytes:
+    """The bytes of an open file from a place on, without a race where the system can do so in one call."""
+    if hasattr(os, "pread"):
+        return os.pread(fd, length, at)
+    os.lseek(fd, at, os.SEEK_SET)
+    return os.read(fd, length)
 
 
 class Gap(NamedTuple):
@@ -84,7 +92,7 @@ class JournalReader:
         entries: list[Entry] = []
         while more := self.read():
             entries += more
-        left = os.stat(self.path).st_size - self.byte
+        left = self.path.stat().st_size - self.byte
         if left > 0 and not self.foreign:
             self.n += 1
             entries.append(Damage(f"the last line is unfinished ({left} bytes)", self.byte, self.n))
@@ -103,10 +111,10 @@ class JournalReader:
             return []
         if self._scanned:
             return self._pass_over(fd)
-        data = os.pread(fd, max(max_bytes, 4096), self.byte)
+        data = read_at(fd, max(max_bytes, 4096), self.byte)
         end = data.rfind(b"\n") + 1
         if not end and len(data) < LONGEST_LINE:
-            data = os.pread(fd, LONGEST_LINE, self.byte)
+            data = read_at(fd, LONGEST_LINE, self.byte)
             end = data.rfind(b"\n") + 1
         if not end:
             if len(data) >= LONGEST_LINE:
@@ -123,7 +131,7 @@ class JournalReader:
     def _read_header(self, fd: int) -> bool:
         if self.foreign:
             return False
-        first = os.pread(fd, 65536, 0)
+        first = read_at(fd, 65536, 0)
         end = first.find(b"\n") + 1
         if not end:
             # Nothing there yet (made without hard links), or no journal at all.
@@ -179,7 +187,7 @@ class JournalReader:
         entries.append(line._replace(byte=at))
 
     def _pass_over(self, fd: int) -> list[Entry]:
-        while data := os.pread(fd, _CHUNK, self._scanned):
+        while data := read_at(fd, _CHUNK, self._scanned):
             end = data.find(b"\n") + 1
             if not end:
                 self._scanned += len(data)

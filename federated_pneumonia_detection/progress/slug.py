@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from hashlib import sha256
 from os import urandom
 
 __all__ = ["new_run_id", "plain_slug", "slug"]
@@ -24,12 +23,14 @@ def plain_slug(text: str, *, fallback: str = "experiment") -> str:
 
 
 def slug(text: str) -> str:
-    """A file name's part for a run or client: the text itself where it is clean, else cleaned and made unique by a hash.
+    """A file name's part for a run or client: the text itself where it is clean, else cleaned and with a hash.
 
     There is never a `.` or `~` in it, which separate the parts of a journal's name, and never a path.
     """
     if _CLEAN.fullmatch(text) and len(text) <= _LONGEST and not _DEVICES.fullmatch(text):
         return text
+    from hashlib import sha256
+
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain_slug(text, fallback='x')}-{digest}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from federated_pneumonia_detection import __version__
 
@@ -11,9 +12,12 @@ __all__ = ["software"]
 _NAMES = ("torch", "pytorch_lightning", "lightning", "monai", "torchmetrics", "flwr", "ray", "numpy")
 
 
-def software() -> dict[str, str]:
+def software() -> dict[str, Any]:
     """The versions of Python, of this project, and of those libraries that the process has imported."""
-    versions = {"python": ".".join(map(str, sys.version_info[:3])), "federated_pneumonia_detection": __version__}
+    versions: dict[str, Any] = {
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "federated_pneumonia_detection": __version__,
+    }
     for name in _NAMES:
         version = getattr(sys.modules.get(name), "__version__", None)
         if version is not None:

@@ -8,13 +8,14 @@ from typing import Any
 
 from federated_pneumonia_detection.progress.messages import Metrics, Value
 
-__all__ = ["Warn", "is_finite", "metrics_of", "number_list", "plain", "text", "whole"]
+__all__ = ["Warn", "column", "metrics_of", "plain", "text", "whole"]
 
 Warn = Callable[[str, str], None]
 """Takes the cause (told once) and what to say about it."""
 
 _DEEPEST = 20
 _BIGGEST = 2**63 - 1
+_MOST_POINTS = 200
 
 
 def metrics_of(raw: Any, warn: Warn) -> tuple[Metrics, list[str]]:
@@ -40,11 +41,6 @@ def metrics_of(raw: Any, warn: Warn) -> tuple[Metrics, list[str]]:
     return metrics, not_finite
 
 
-def is_finite(value: float) -> bool:
-    """Whether JSON can tell this number."""
-    return math.isfinite(value)
-
-
 def whole(value: Any, name: str, warn: Warn) -> int | None:
     """A count (an epoch, a round, a step), or `None` where the value is no whole number. Never raises."""
     if type(value) is int and -_BIGGEST <= value <= _BIGGEST:
@@ -67,7 +63,7 @@ def text(value: Any) -> str:
         return value.encode("utf-8", "replace").decode("utf-8")
     try:
         return text(str.__str__(value) if isinstance(value, str) else str(value))
-    except Exception:  # anybody's __str__ may raise anything, and a log call may not
+    except Exception:  # noqa: BLE001 - anybody's __str__ may raise anything, and a log call may not
         return f"<{type(value).__name__}>"
 
 
@@ -82,17 +78,20 @@ def plain(value: Any, warn: Warn, depth: int = 0) -> Any:
             return {text(name): plain(inner, warn, depth + 1) for name, inner in _items(value, warn)}
         if isinstance(value, (list, tuple, set, frozenset)):
             return [plain(inner, warn, depth + 1) for inner in value]
-        if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", 0):
+        if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", None):
             return plain(_array(value), warn, depth + 1)
     return _told(value, warn)
 
 
-def number_list(values: Any, warn: Warn) -> list[float | None]:
-    """A column of numbers; what is no finite number in it becomes `None`. Never raises."""
+def column(values: Any, warn: Warn) -> list[float | None]:
+    """A curve's numbers, at most 200 evenly spread, the first and last kept; `None` for what is none. Never raises."""
     plained = plain(values, warn)
     if not isinstance(plained, list):
         return []
-    return [float(one) if isinstance(one, (int, float)) else None for one in plained]
+    last = len(plained) - 1
+    if last >= _MOST_POINTS:
+        plained = [plained[round(i * last / (_MOST_POINTS - 1))] for i in range(_MOST_POINTS)]
+    return [float(one) if isinstance(one, int | float) else None for one in plained]
 
 
 def _flatten(
@@ -114,7 +113,7 @@ def _flatten(
 def _items(raw: Mapping[Any, Any], warn: Warn) -> list[tuple[Any, Any]]:
     try:
         return list(raw.items())
-    except Exception as error:  # a mapping of somebody's own, or one that another thread changes meanwhile
+    except Exception as error:  # noqa: BLE001 - a mapping of somebody's own, or changed by another thread meanwhile
         warn("mapping", f"a {type(raw).__name__} could not be read ({type(error).__name__}); it is recorded as empty")
         return []
 
@@ -147,14 +146,14 @@ def _scalar(value: Any) -> Value:
                 return item
             number = item if type(item) in (int, float) else float(item)
         return number if type(number) is float or abs(number) <= _BIGGEST else float(number)
-    except Exception:  # anybody's __float__ or item may raise anything, and a log call may not
+    except Exception:  # noqa: BLE001 - anybody's __float__ or item may raise anything, and a log call may not
         return None
 
 
 def _array(value: Any) -> Any:
     try:
         return value.tolist()
-    except Exception:  # a tensor on a device that is gone, or somebody's own class
+    except Exception:  # noqa: BLE001 - a tensor on a device that is gone, or somebody's own class
         return None
 
 

@@ -1,4 +1,4 @@
-"""Which run a logger belongs to, and whether it begins it: decided from the journals in the directory, one at a time."""
+"""Which run a logger belongs to, and whether it begins it: decided from the directory's journals, one at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +138,11 @@ def run_for(directory: str, experiment_name: str, client_id: str, kind: str, rou
     return None
 
 
-@dataclass
-class _Part:
+class _Part(msgspec.Struct):
     # What one client, or the run itself, has said so far.
     attempt: int = 0
     started: int = 0
-    ended_rounds: set[int] = field(default_factory=set)
+    ended_rounds: set[int] = msgspec.field(default_factory=set)
     total_rounds: int | None = None
     ended_at: float | None = None
 

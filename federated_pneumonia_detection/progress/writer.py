@@ -1,11 +1,8 @@
-"""What one process says about one run, or about one client in it: a journal, its document, and what waits for either."""
+"""What one process says about one run, or one client in it: a journal, its document, and what waits for either."""
 
 from __future__ import annotations
 
-import atexit
-import logging
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -16,7 +13,7 @@ from typing import Final, NamedTuple
 from msgspec import UNSET
 
 from federated_pneumonia_detection.progress import clock, liveness
-from federated_pneumonia_detection.progress.document import Document
+from federated_pneumonia_detection.progress.document_keeper import DocumentKeeper, Identity
 from federated_pneumonia_detection.progress.framing import FORMAT, LONGEST_MESSAGE, JournalHeader
 from federated_pneumonia_detection.progress.journal import Journal, encode_end
 from federated_pneumonia_detection.progress.messages import (
@@ -32,29 +29,18 @@ from federated_pneumonia_detection.progress.messages import (
     encode,
     type_of,
 )
+from federated_pneumonia_detection.progress.telling import tell
 from federated_pneumonia_detection.progress.upkeep import upkeep
 
-__all__ = ["Identity", "Writer", "close_all", "writer_for"]
-
-_log = logging.getLogger("federated_pneumonia_detection.progress")
+__all__ = ["Writer"]
 
 MOST_WAITING: Final = 1000
 """How many lifecycle messages wait in memory for a journal that cannot be written."""
 
 _RETRY_S: Final = 1.0
 _LOOK_S: Final = 0.5
-# The document is replaced at most a tenth of the time.
-_DOCUMENT_SHARE: Final = 10.0
 _ENDS: Final = frozenset({TrainingComplete, TrainingError, TrainingCancelled})
 _NOW: Final = _ENDS | {RunStart}
-
-
-class Identity(NamedTuple):
-    """Whose writer it is: one of these has one writer in a process."""
-
-    directory: str
-    run_id: str
-    client_id: str | None
 
 
 class _Waiting(NamedTuple):
@@ -83,6 +69,8 @@ class Writer:
         broadcast_interval: float = 0.0,
         hears: tuple[str, ...] = (),
         keeps_document: bool = True,
+        on_open: Callable[[Writer], None] = lambda writer: None,
+        on_close: Callable[[Writer], None] = lambda writer: None,
     ) -> None:
         self.identity = identity
         self.total_epochs: int | None = None
@@ -93,6 +81,9 @@ class Writer:
         self._interval = broadcast_interval
         self._hears = hears
         self._keeps_document = keeps_document
+        # Told before a journal is made (and may forbid it by an OSError), and after it was ended.
+        self._on_open = on_open
+        self._on_close = on_close
         self._warned: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._start_afresh()
@@ -109,18 +100,13 @@ class Writer:
         # Whether the journal's file is not where it was made, so that nobody will read what is written.
         self._detached = False
         self._waiting: deque[_Waiting] = deque()
-        # Never to be recorded; how many of them nobody was told of yet; how many were written later than they were said.
+        # Never to be recorded; how many of these nobody was told of yet; how many were written later than said.
         self._gone = self._gone_untold = self._late = 0
         self._reason = ""
         self._next_look = 0.0
-        self._document_lock = threading.RLock()
-        self._document_busy = self._document_again = False
-        # Whether the document lacks something, and whether it should have it before the log call returns.
-        self._document_stale = self._document_urgent = False
-        self._document_last = self._document_cost = 0.0
-        self._document: Document | None = None
-        if self._keeps_document:
-            self._document = Document(Path(self.identity.directory), self.identity.run_id, self.identity.client_id)
+        # Whether the document should have what was said before the log call returns.
+        self._is_urgent = False
+        self._document = DocumentKeeper(self.identity, self._document_failed) if self._keeps_document else None
 
     def open(self) -> None:
         """Make the journal now, so that others see that this run has this client."""
@@ -167,10 +153,12 @@ class Writer:
                     self._say(self._deferred.popleft(), now)
             finally:
                 self._busy = False
-        if type(message) is Step and not self._document_urgent:
-            return
-        if self._document is not None:
-            self._keep_document(now)
+        if self._is_urgent:
+            self._is_urgent = False
+            if self._document is not None:
+                self._document.replace(wait=True)
+        elif self._document is not None and type(message) is not Step:
+            self._document.touched(now)
 
     def tell_not_finite(self, phase: str, names: list[str]) -> None:
         """Alert, once for each phase and metric, that these were NaN or infinite."""
@@ -184,7 +172,7 @@ class Writer:
         """Tell the process's log, once for each cause."""
         if cause not in self._warned:
             self._warned.add(cause)
-            _log.warning("%s: %s", self.identity.run_id, text)
+            tell(f"{self.identity.run_id}: {text}")
 
     def close(self) -> None:
         """End the journal with its last line, and complete the document."""
@@ -195,16 +183,20 @@ class Writer:
             try:
                 while self._deferred:
                     self._say(self._deferred.popleft(), time.monotonic())
-                if self._waiting or self._detached:
+                if self._waiting and not self._detached:
                     self._recover()
+                # What somebody has removed is not made again at the end.
+                is_there = self._journal is not None and self._journal.is_in_place()
+                self._detached = self._journal is not None and not is_there
                 self._end_journal()
             finally:
                 self._busy = False
-        self._replace_document(wait=True)
+        if is_there and self._document is not None:
+            self._document.replace(wait=True)
         upkeep.forget(self)
 
     def keep_up(self) -> None:
-        """What is due by itself: the document, and what waits for a journal that can be written again."""
+        """What is due by itself: to see that the file is still there, and to write what waits."""
         try:
             with self._lock:
                 self._busy = True
@@ -214,9 +206,7 @@ class Writer:
                         upkeep.ask(self, time.monotonic() + _RETRY_S)
                 finally:
                     self._busy = False
-            if self._document_stale:
-                self._replace_document(wait=True)
-        except Exception as error:  # the thread serves all writers of the process: one must not end it for the others
+        except Exception as error:  # noqa: BLE001 - the thread serves all writers: one must not end it for the others
             self.warn("upkeep", f"its upkeep failed ({type(error).__name__}: {error})")
 
     # -- the journal -------------------------------------------------------------------------------------------------
@@ -242,7 +232,7 @@ class Writer:
             self._hold(body, kind)
             return
         if kind is not Step and (kind in _NOW or self._is_over(message)):
-            self._document_urgent = True
+            self._is_urgent = True
             self._journal.sync()  # type: ignore[union-attr]
             if kind is not RunStart:
                 self._end_journal()
@@ -293,8 +283,7 @@ class Writer:
         return True
 
     def _open(self) -> Journal:
-        if _exiting:
-            raise OSError("the process is ending")
+        self._on_open(self)
         directory, run_id, client_id = self.identity
         pid = os.getpid()
         header = JournalHeader(
@@ -314,8 +303,6 @@ class Writer:
         )
         journal = Journal.create(Path(directory), header)
         self._next_look = time.monotonic() + _LOOK_S
-        self._document_stale = True
-        _opened(self)
         return journal
 
     def _end_journal(self) -> None:
@@ -331,7 +318,7 @@ class Writer:
         self._journal = None
         self._n = self._n_in_place = 0
         self._detached = False
-        _closed(self)
+        self._on_close(self)
 
     def _look(self, now: float) -> None:
         # A file that somebody removed would swallow every message without a word.
@@ -347,7 +334,6 @@ class Writer:
         journal.put_back()
         self._detached = False
         self._n_in_place = self._n
-        self._document_stale = True
         self.warn("put back", "its journal was removed or moved while it wrote; it was put back with everything in it")
 
     def _failed(self, error: OSError | ValueError) -> None:
@@ -357,6 +343,12 @@ class Writer:
             f"write {self._reason}",
             f"progress cannot be written ({self._reason}: {where}); training goes on, messages wait or are counted",
         )
+
+    def _document_failed(self, error: OSError | ValueError) -> None:
+        self._failed(error)
+        # Perhaps the journal is gone, too.
+        self._next_look = 0.0
+        upkeep.ask(self, time.monotonic() + _RETRY_S)
 
     def _tell_lost(self, journal: Journal) -> None:
         text = f"{self._late} messages could only be written later, {self._gone_untold} are gone ({self._reason})."
@@ -373,126 +365,14 @@ class Writer:
             self._told.add(("too long", kind))
             self._deferred.append(self._alert("warning", "A message was too long", text))
 
-    def _alert(
-        self, level: str, title: str, text: str, *, phase: str | None = None, metric: str | None = None
-    ) -> Alert:
+    def _alert(self, level: str, title: str, text: str, *, phase: str = "", metric: str = "") -> Alert:
         return Alert(
             level,
             title,
             text,
-            phase=UNSET if phase is None else phase,
-            metric=UNSET if metric is None else metric,
+            phase=phase or UNSET,
+            metric=metric or UNSET,
             timestamp=clock.now(),
             client_id=UNSET if self.identity.client_id is None else self.identity.client_id,
             round=UNSET if self.round is None else self.round,
         )
-
-    # -- the document ------------------------------------------------------------------------------------------------
-
-    def _keep_document(self, now: float) -> None:
-        due = self._document_last + _DOCUMENT_SHARE * self._document_cost
-        if self._document_urgent:
-            self._document_urgent = False
-            self._replace_document(wait=True)
-        elif now >= due:
-            self._replace_document(wait=False)
-        elif not self._document_stale:
-            self._document_stale = True
-            upkeep.ask(self, due)
-
-    def _replace_document(self, *, wait: bool) -> None:
-        if self._document is None:
-            return
-        if not self._document_lock.acquire(blocking=wait):
-            self._document_stale = True
-            upkeep.ask(self, time.monotonic() + self._document_cost)
-            return
-        try:
-            self._document_again = True
-            if self._document_busy:  # a signal handler in the middle of it; whoever is at it does it once more
-                return
-            self._document_busy = True
-            try:
-                while self._document_again:
-                    self._document_again = False
-                    self._write_document(self._document)
-            finally:
-                self._document_busy = False
-        finally:
-            self._document_lock.release()
-
-    def _write_document(self, document: Document) -> None:
-        started = time.monotonic()
-        self._document_stale = False
-        try:
-            document.replace()
-        except (OSError, ValueError) as error:
-            self._failed(error)
-            self._document_stale = True
-            upkeep.ask(self, started + _RETRY_S)
-        self._document_last = time.monotonic()
-        self._document_cost = self._document_last - started
-
-
-_writers: dict[Identity, Writer] = {}
-_open: set[Writer] = set()
-_registry_lock = threading.RLock()
-_exiting = False
-_finalizing_pid = 0
-
-
-def writer_for(identity: Identity, make: Callable[[], Writer]) -> Writer:
-    """The writer of this process for a run and client in a directory; made where there is none."""
-    with _registry_lock:
-        writer = _writers.get(identity)
-        if writer is None:
-            writer = _writers[identity] = make()
-        return writer
-
-
-def close_all() -> None:
-    """End every journal of this process; what is said afterwards counts as lost. Runs at exit, and is harmless twice."""
-    global _exiting
-    _exiting = True
-    for writer in list(_open):
-        writer.close()
-
-
-def _opened(writer: Writer) -> None:
-    with _registry_lock:
-        _open.add(writer)
-        _writers.setdefault(writer.identity, writer)
-    _end_with_this_process()
-
-
-def _closed(writer: Writer) -> None:
-    # The next logger of the run gets a writer that knows nothing of the round or epoch of this one.
-    with _registry_lock:
-        _open.discard(writer)
-        if _writers.get(writer.identity) is writer:
-            del _writers[writer.identity]
-
-
-def _end_with_this_process() -> None:
-    # A child of multiprocessing leaves by os._exit, past atexit, but not past the finalizers of multiprocessing.
-    global _finalizing_pid
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is None or process is None or process.parent_process() is None or _finalizing_pid == os.getpid():
-        return
-    _finalizing_pid = os.getpid()
-    util.Finalize(None, close_all, exitpriority=-100)
-
-
-def _in_a_child() -> None:
-    # The parent's journals are the parent's: their descriptors go, unmarked, and a log call opens a journal of its own.
-    global _registry_lock
-    _registry_lock = threading.RLock()
-    for writer in set(_writers.values()) | _open:
-        writer.leave_to_the_parent()
-    _open.clear()
-
-
-atexit.register(close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_a_child)
