@@ -1,9 +1,7 @@
 /** The best epoch or round so far. */
 
+import { KEY_METRICS } from "./fold.state";
 import type { Best, Metrics, RunModel } from "./model";
-
-/** The key metrics in order: the first that a run has is the one it is judged by. */
-const KEYS = ["val_auroc", "val_recall", "val_accuracy", "val_loss"] as const;
 
 /** Whether less is better. */
 export function lessIsBetter(metric: string): boolean {
@@ -22,7 +20,7 @@ export function judged(model: RunModel): readonly { readonly at: number; readonl
 /** The best so far; of equals the first. `null` while there is none. */
 export function betterBest(model: RunModel): Best | null {
   const rows = judged(model);
-  const metric = KEYS.find((key) => rows.some((row) => row.metrics[key] != null));
+  const metric = KEY_METRICS.find((key) => rows.some((row) => row.metrics[key] != null));
   if (metric === undefined) return null;
   let best: Best | null = null;
   for (const row of rows) {

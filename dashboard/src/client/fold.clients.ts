@@ -1,11 +1,19 @@
-/** What a client's message changes of it (the second half of `hub/state.py`). */
+/** What one more message tells of one client (`hub/fold_client.py`). */
 
-import { ENDS, endOf, HUB_SAYS, int, paced, textOf } from "./fold.state";
-import { record } from "./reading";
-import type { ClientState, RunState, Values } from "./state";
+import type { RunStatus } from "./model";
+import { record, textOrEmpty, whole } from "./reading";
+import type { ClientState, EndState, Pace, RunState, Values } from "./state";
 import { emptyClient } from "./state";
 import { before, later, seconds } from "./times";
 
+const ENDS: Readonly<Record<string, RunStatus>> = {
+  training_complete: "completed",
+  training_error: "failed",
+  training_cancelled: "cancelled",
+};
+/** Said by the hub (or a server through it) about a run: signs of a hub's life, not of the run's. */
+export const HUB_SAYS: ReadonlySet<string> = new Set(["run_queued", "run_edited", "alert", "client_failed"]);
+const KEPT_GAPS = 20;
 const KEPT_DURATIONS = 5;
 
 type Changes = { -readonly [Key in keyof ClientState]?: ClientState[Key] };
@@ -26,7 +34,7 @@ export function foldClient(
 }
 
 function clientAfter(client: ClientState, type: string, message: Values, time: string): ClientState {
-  const round = int(message.round);
+  const round = whole(message.round);
   const changes: Changes = {};
   if (!HUB_SAYS.has(type)) {
     changes.pace = paced(client.pace, time);
@@ -40,30 +48,42 @@ function clientAfter(client: ClientState, type: string, message: Values, time: s
   const here = round === null || round === current;
   if (type === "round_start" && round === current) {
     changes.started = time;
-    changes.total_rounds = int(message.total_rounds) || client.total_rounds;
+    changes.total_rounds = whole(message.total_rounds) || client.total_rounds;
   } else if (type === "local_epoch" && here) {
-    changes.local_epoch = Math.max(changes.local_epoch ?? client.local_epoch, int(message.local_epoch) || 0);
+    changes.local_epoch = Math.max(
+      changes.local_epoch ?? client.local_epoch,
+      whole(message.local_epoch) || 0,
+    );
   } else if (type === "step" && here) {
-    changes.step = int(message.step);
-    changes.total_steps = int(message.total_steps);
+    changes.step = whole(message.step);
+    changes.total_steps = whole(message.total_steps);
   } else if (type === "round_end" && round !== null) {
     Object.assign(changes, afterRoundEnd(client, message, round, time));
   } else if (type === "client_failed" || type === "training_error") {
-    Object.assign(changes, afterFailure(client, message, round || current, time));
+    Object.assign(changes, afterFailure(client, message, round, time));
   } else if (type in ENDS && client.end === null) {
     changes.end = endOf(message, time);
   }
-  const back = type === "round_start" && client.end?.status === "failed" && round !== null;
-  // It failed, and came back in a later round: its part is not over.
-  if (back && round > client.failed_round) changes.end = null;
+  const cameBack = type === "round_start" && round !== null && round > client.failed_round;
+  // It failed, and takes part in a later round: its part is not over.
+  if (cameBack && client.end?.status === "failed") changes.end = null;
   return { ...client, ...changes };
 }
 
-function afterFailure(client: ClientState, message: Values, round: number, time: string): Changes {
-  const error = textOf(message.error) || "it did not say why";
-  const changes: Changes = { failed_round: Math.max(client.failed_round, round), error };
-  if (client.end === null || before(time, client.end.time)) {
-    changes.end = { status: "failed", time, error, detail: textOf(message.detail), by: null, reason: null };
+function afterFailure(client: ClientState, message: Values, round: number | null, time: string): Changes {
+  const error = textOrEmpty(message.error) || "it did not say why";
+  const current = round || Math.max(client.round, round ?? 0);
+  const changes: Changes = { failed_round: Math.max(client.failed_round, current), error };
+  const wentOn = round !== null && client.round > round;
+  if (!wentOn && (client.end === null || before(time, client.end.time))) {
+    changes.end = {
+      status: "failed",
+      time,
+      error,
+      detail: textOrEmpty(message.detail),
+      by: null,
+      reason: null,
+    };
   }
   return changes;
 }
@@ -75,10 +95,34 @@ function afterRoundEnd(client: ClientState, message: Values, round: number, time
   if (round === client.round && round > client.sent_round && begun !== null && done !== null) {
     changes.durations = [...client.durations, Math.max(0, done - begun)].slice(-KEPT_DURATIONS);
   }
-  const samples = int(record(message.eval_metrics).num_samples);
+  const samples = whole(record(message.eval_metrics).num_samples);
   if (samples !== null && round >= client.sent_round) changes.num_samples = samples;
   if (client.total_rounds !== null && round >= client.total_rounds && client.end === null) {
     changes.end = { status: "completed", time, error: null, detail: null, by: null, reason: null };
   }
   return changes;
+}
+
+/** The pace after a message of that time. */
+export function paced(pace: Pace, time: string): Pace {
+  const last = seconds(pace.last);
+  const now = seconds(time);
+  if (now === null || (last !== null && now < last)) return pace;
+  if (last === null) return { last: time, gaps: [], longest: 0 };
+  const gap = now - last;
+  return { last: time, gaps: [...pace.gaps, gap].slice(-KEPT_GAPS), longest: Math.max(pace.longest, gap) };
+}
+
+/** The end that a terminal message tells. */
+export function endOf(message: Values, time: string): EndState {
+  const status = ENDS[textOrEmpty(message.type)] ?? "failed";
+  const nothing = { error: null, detail: null, by: null, reason: null };
+  if (status === "failed") {
+    const error = textOrEmpty(message.error) || "it did not say why";
+    return { ...nothing, status, time, error, detail: textOrEmpty(message.detail) };
+  }
+  if (status === "cancelled") {
+    return { ...nothing, status, time, by: textOrEmpty(message.by), reason: textOrEmpty(message.reason) };
+  }
+  return { ...nothing, status, time };
 }

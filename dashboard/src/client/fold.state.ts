@@ -1,24 +1,16 @@
-/** The fold of a run's state: `hub/state.py` in TypeScript, function by function. */
+/** The fold of a run's state: `hub/fold.py` in TypeScript, function by function. */
 
-import { foldClient } from "./fold.clients";
-import type { RunStatus } from "./model";
-import { list, record } from "./reading";
-import type { BestState, EndState, Pace, RunState, Span, Values } from "./state";
+import { endOf, foldClient, HUB_SAYS, paced } from "./fold.clients";
+import { list, number, record, textOrEmpty, whole } from "./reading";
+import type { BestState, EndState, RunState, Span, Values } from "./state";
 import { emptyState } from "./state";
 import { before, earlier, later, seconds } from "./times";
 
 type Handler = (state: RunState, message: Values, clientId: string | null, time: string) => RunState;
 
-export const ENDS: Readonly<Record<string, RunStatus>> = {
-  training_complete: "completed",
-  training_error: "failed",
-  training_cancelled: "cancelled",
-};
 /** What a sparkline shows: the first of these that the run reports. */
-export const KEY_METRICS = ["val_auroc", "val_accuracy", "val_recall", "val_f1", "val_loss"] as const;
+export const KEY_METRICS = ["val_auroc", "val_recall", "val_accuracy", "val_loss"] as const;
 
-/** Said by the hub (or a server through it) about a run: signs of a hub's life, not of the run's. */
-export const HUB_SAYS: ReadonlySet<string> = new Set(["run_queued", "run_edited", "alert", "client_failed"]);
 /** Messages that only whoever leads a run writes: seen without a client, they prove that not only clients log. */
 const LEADS: ReadonlySet<string> = new Set([
   "run_start",
@@ -31,7 +23,7 @@ const LEADS: ReadonlySet<string> = new Set([
   "test_curves",
 ]);
 const KEPT_SPANS = 20;
-const KEPT_GAPS = 20;
+const SETUP = ["model", "seed", "partition", "alpha", "strategy"] as const;
 
 /** Whether nothing more is expected of the run. */
 export function ended(state: RunState): boolean {
@@ -41,10 +33,10 @@ export function ended(state: RunState): boolean {
 /** The state after one more message; what is not of the type it should be counts as not told. */
 export function foldState(before_: RunState, message: Values): RunState {
   let state = before_;
-  const type = textOf(message.type);
-  const time = textOf(message.timestamp);
+  const type = textOrEmpty(message.type);
+  const time = textOrEmpty(message.timestamp);
   const clientId = clientOf(message);
-  if (type === "run_start" && clientId === null && (int(message.attempt) || 1) > state.attempt) {
+  if (type === "run_start" && clientId === null && (whole(message.attempt) || 1) > state.attempt) {
     state = afresh(state);
   } else if (
     state.attempt > 1 &&
@@ -60,10 +52,12 @@ export function foldState(before_: RunState, message: Values): RunState {
   const handler = HANDLERS[type];
   if (handler !== undefined) state = handler(state, message, clientId, time);
   if (clientId === null && !HUB_SAYS.has(type)) state = { ...state, pace: paced(state.pace, time) };
+  const about = textOrEmpty(message.about);
   return settled({
     ...state,
     updated_at: later(state.updated_at, time),
-    start_time: state.start_time === null && !HUB_SAYS.has(type) ? time : state.start_time,
+    start_time: state.begun ?? (HUB_SAYS.has(type) ? state.start_time : earlier(state.start_time, time)),
+    told: about === "" || state.told.includes(about) ? state.told : [...state.told, about].sort(),
   });
 }
 
@@ -77,6 +71,7 @@ function afresh(state: RunState): RunState {
     tags: state.tags,
     notes: state.notes,
     edited: state.edited,
+    told: state.told,
     updated_at: state.updated_at,
     hears_cancel: state.hears_cancel,
   };
@@ -135,44 +130,54 @@ export function lastHeard(state: RunState): string | null {
 
 const runQueued: Handler = (state, message) => ({
   ...state,
-  experiment_name: state.experiment_name || textOf(message.experiment_name),
-  mode: textOf(message.mode) || state.mode,
-  total_epochs: state.total_epochs || int(message.total_epochs),
-  total_rounds: state.total_rounds || int(message.total_rounds),
+  experiment_name: state.experiment_name || textOrEmpty(message.experiment_name),
+  mode: textOrEmpty(message.mode) || state.mode,
+  total_epochs: state.total_epochs || whole(message.total_epochs),
+  total_rounds: state.total_rounds || whole(message.total_rounds),
 });
 
 const runStart: Handler = (state, message, clientId, time) => {
   const data = record(message.data);
   const config = record(message.config);
   const sizes: Record<string, number> = {};
+  const cases: Record<string, { normal?: number; pneumonia?: number }> = {};
   for (const [name, split] of Object.entries(record(data.splits))) {
-    const size = int(record(split).n);
+    const counts = record(split);
+    const [size, normal, pneumonia] = [whole(counts.n), whole(counts.normal), whole(counts.pneumonia)];
     if (size !== null) sizes[name] = size;
+    cases[name] = { ...(normal === null ? {} : { normal }), ...(pneumonia === null ? {} : { pneumonia }) };
   }
-  const attempt = clientId === null ? int(message.attempt) || 1 : state.attempt;
+  const setup = Object.fromEntries(
+    SETUP.flatMap((name) =>
+      ["string", "number", "boolean"].includes(typeof config[name]) ? [[name, config[name]]] : [],
+    ),
+  );
+  const attempt = clientId === null ? whole(message.attempt) || 1 : state.attempt;
   return {
     ...state,
-    experiment_name: textOf(message.experiment_name) || state.experiment_name,
-    mode: textOf(message.mode) || state.mode,
+    experiment_name: textOrEmpty(message.experiment_name) || state.experiment_name,
+    mode: textOrEmpty(message.mode) || state.mode,
     attempt: Math.max(state.attempt, attempt),
-    start_time: clientId === null || state.start_time === null ? time : state.start_time,
-    total_epochs: int(message.total_epochs) || state.total_epochs,
-    total_rounds: int(message.total_rounds) || state.total_rounds,
-    num_clients: int(config.num_clients) || state.num_clients,
+    begun: clientId === null ? earlier(state.begun, time) : state.begun,
+    total_epochs: whole(message.total_epochs) || state.total_epochs,
+    total_rounds: whole(message.total_rounds) || state.total_rounds,
+    num_clients: whole(config.num_clients) || state.num_clients,
     phantom: state.phantom || data.phantom === true,
     split_sizes: Object.keys(sizes).length > 0 ? sizes : state.split_sizes,
+    split_cases: Object.keys(cases).length > 0 ? cases : state.split_cases,
+    setup: Object.keys(setup).length > 0 ? setup : state.setup,
     n: state.n ?? sizes.val ?? null,
   };
 };
 
 const epochStart: Handler = (state, message, clientId, time) => {
-  const epoch = int(message.epoch);
+  const epoch = whole(message.epoch);
   if (clientId !== null || epoch === null) return state;
   const newer = epoch > state.epoch;
   return {
     ...state,
     epoch: Math.max(state.epoch, epoch),
-    total_epochs: int(message.total_epochs) || state.total_epochs,
+    total_epochs: whole(message.total_epochs) || state.total_epochs,
     step: newer ? null : state.step,
     total_steps: newer ? null : state.total_steps,
     spans: opened(state.spans, epoch, time),
@@ -180,12 +185,12 @@ const epochStart: Handler = (state, message, clientId, time) => {
 };
 
 const epochEnd: Handler = (state, message, clientId, time) => {
-  const epoch = int(message.epoch);
+  const epoch = whole(message.epoch);
   if (clientId !== null || epoch === null) return state;
   const after: RunState = {
     ...state,
     epoch: Math.max(state.epoch, epoch),
-    total_epochs: int(message.total_epochs) || state.total_epochs,
+    total_epochs: whole(message.total_epochs) || state.total_epochs,
     spans: closed(state.spans, epoch, time),
   };
   if (message.phase !== "val") return after;
@@ -194,38 +199,41 @@ const epochEnd: Handler = (state, message, clientId, time) => {
 
 const step: Handler = (state, message, clientId) => {
   if (clientId !== null) return state;
-  const epoch = int(message.epoch) || state.epoch;
+  const epoch = whole(message.epoch) || state.epoch;
   if (epoch < state.epoch) return state;
   return {
     ...state,
     epoch,
-    step: int(message.step),
-    total_steps: int(message.total_steps) || state.total_steps,
+    step: whole(message.step),
+    total_steps: whole(message.total_steps) || state.total_steps,
   };
 };
 
 const roundStart: Handler = (state, message, _clientId, time) => {
-  const round = int(message.round);
+  const round = whole(message.round);
   if (round === null) return state;
   return {
     ...state,
     mode: "federated",
     round: Math.max(state.round, round),
-    total_rounds: int(message.total_rounds) || state.total_rounds,
+    total_rounds: whole(message.total_rounds) || state.total_rounds,
     spans: opened(state.spans, round, time),
   };
 };
 
-const roundEnd: Handler = (state, message, _clientId, time) => {
-  const round = int(message.round);
+const roundEnd: Handler = (state, message, clientId, time) => {
+  const round = whole(message.round);
   if (round === null) return state;
   const after: RunState = { ...state, mode: "federated", round: Math.max(state.round, round) };
-  // Where only clients log, a round lasts until its last client has sent.
-  return after.led ? after : { ...after, spans: closed(after.spans, round, time) };
+  if (clientId === null) return after;
+  return {
+    ...after,
+    spans: spanned(after.spans, round, (span) => ({ ...span, sent: later(span.sent, time) })),
+  };
 };
 
 const roundAggregated: Handler = (state, message, _clientId, time) => {
-  const round = int(message.round);
+  const round = whole(message.round);
   if (round === null) return state;
   let after: RunState = {
     ...state,
@@ -236,37 +244,33 @@ const roundAggregated: Handler = (state, message, _clientId, time) => {
   };
   if (list(message.failed_clients).length > 0) after = withFailure(after, round);
   const metrics = record(message.metrics);
-  let samples = int(metrics.num_samples);
-  if (samples === null) {
-    const told = after.clients.filter((each) => each.sent_round === round && each.num_samples !== null);
-    samples = told.length > 0 ? told.reduce((sum, each) => sum + (each.num_samples ?? 0), 0) : null;
-  }
-  return measured(after, metrics, round, samples);
+  return measured(after, metrics, round, whole(metrics.num_samples));
 };
 
 const clientFailed: Handler = (state, message, clientId) => {
-  const round = int(message.round) || state.clients.find((each) => each.client_id === clientId)?.round || 0;
+  const round = whole(message.round) || state.clients.find((each) => each.client_id === clientId)?.round || 0;
   return round > 0 ? withFailure(state, round) : state;
 };
 
 const end: Handler = (state, message, clientId, time) => {
   if (clientId !== null) return state;
-  const attempt = int(message.attempt);
+  const attempt = whole(message.attempt);
   if (attempt !== null && attempt < state.attempt) return state;
   // Of two ends the earlier one holds, in whichever order they came.
   const after =
     state.end === null || before(time, state.end.time) ? { ...state, end: endOf(message, time) } : state;
   if (message.type !== "training_complete") return after;
   const final = record(message.final_metrics);
-  return { ...after, final_metrics: final, total_epochs: after.total_epochs || int(final.total_epochs) };
+  return { ...after, final_metrics: final, total_epochs: after.total_epochs || whole(final.total_epochs) };
 };
 
 const alert: Handler = (state, message, _clientId, time) => {
-  if (message.about === "lost") {
+  const about = textOrEmpty(message.about);
+  if (about === "lost" || about.startsWith("lost:")) {
     const newest = state.lost === null || before(state.lost[0], time);
-    return newest ? { ...state, lost: [time, textOf(message.text)] } : state;
+    return newest ? { ...state, lost: [time, textOrEmpty(message.text)] } : state;
   }
-  return message.about === "cancel" ? { ...state, cancel_asked: later(state.cancel_asked, time) } : state;
+  return about === "cancel" ? { ...state, cancel_asked: later(state.cancel_asked, time) } : state;
 };
 
 const runEdited: Handler = (state, message, _clientId, time) => {
@@ -274,8 +278,8 @@ const runEdited: Handler = (state, message, _clientId, time) => {
   return {
     ...state,
     edited: time,
-    name: "name" in message ? textOf(message.name) : state.name,
-    notes: "notes" in message ? textOf(message.notes) : state.notes,
+    name: "name" in message ? textOrEmpty(message.name) : state.name,
+    notes: "notes" in message ? textOrEmpty(message.notes) : state.notes,
     tags: Array.isArray(message.tags) ? message.tags.filter((tag) => typeof tag === "string") : state.tags,
   };
 };
@@ -305,12 +309,12 @@ function measured(before_: RunState, metrics: Values, at: number, n: number | nu
   if (state.metrics_at === null || at >= state.metrics_at) {
     state = { ...state, metrics, metrics_at: at, n: n ?? state.n };
   }
-  const key = state.key_metric ?? KEY_METRICS.find((name) => name in metrics) ?? null;
+  const key = state.key_metric ?? KEY_METRICS.find((name) => number(metrics[name]) !== null) ?? null;
   if (key === null || !(key in metrics)) return state;
   const series = new Map(state.key_series);
-  series.set(at, num(metrics[key]));
+  series.set(at, number(metrics[key]));
   const ordered = [...series].sort(([a], [b]) => a - b);
-  return { ...state, key_metric: key, key_series: ordered, best: bestOf(key, ordered) ?? state.best };
+  return { ...state, key_metric: key, key_series: ordered, best: bestOf(key, ordered) };
 }
 
 /** Of two equal values the earlier epoch is the best one. */
@@ -329,57 +333,20 @@ function withFailure(state: RunState, round: number): RunState {
   return { ...state, rounds_with_failures: rounds };
 }
 
-function opened(spans: readonly Span[], number: number, time: string): readonly Span[] {
-  return spanned(spans, number, (span) => ({ ...span, opened: earlier(span.opened, time) }));
+function opened(spans: readonly Span[], at: number, time: string): readonly Span[] {
+  return spanned(spans, at, (span) => ({ ...span, opened: earlier(span.opened, time) }));
 }
 
-function closed(spans: readonly Span[], number: number, time: string, exactly = false): readonly Span[] {
-  return spanned(spans, number, (span) => ({ ...span, closed: exactly ? time : later(span.closed, time) }));
+function closed(spans: readonly Span[], at: number, time: string, exactly = false): readonly Span[] {
+  return spanned(spans, at, (span) => ({ ...span, closed: exactly ? time : later(span.closed, time) }));
 }
 
-function spanned(spans: readonly Span[], number: number, change: (span: Span) => Span): readonly Span[] {
+function spanned(spans: readonly Span[], at: number, change: (span: Span) => Span): readonly Span[] {
   const known = new Map(spans.map((span) => [span.number, span]));
-  known.set(number, change(known.get(number) ?? { number, opened: null, closed: null }));
+  known.set(at, change(known.get(at) ?? { number: at, opened: null, closed: null, sent: null }));
   return [...known.values()].sort((a, b) => a.number - b.number).slice(-KEPT_SPANS);
-}
-
-export function paced(pace: Pace, time: string): Pace {
-  const last = seconds(pace.last);
-  const now = seconds(time);
-  if (now === null || (last !== null && now < last)) return pace;
-  if (last === null) return { last: time, gaps: [], longest: 0 };
-  const gap = now - last;
-  return { last: time, gaps: [...pace.gaps, gap].slice(-KEPT_GAPS), longest: Math.max(pace.longest, gap) };
-}
-
-export function endOf(message: Values, time: string): EndState {
-  const status = ENDS[textOf(message.type)] ?? "failed";
-  const nothing = { error: null, detail: null, by: null, reason: null };
-  if (status === "failed") {
-    const error = textOf(message.error) || "it did not say why";
-    return { ...nothing, status, time, error, detail: textOf(message.detail) };
-  }
-  if (status === "cancelled") {
-    return { ...nothing, status, time, by: textOf(message.by), reason: textOf(message.reason) };
-  }
-  return { ...nothing, status, time };
 }
 
 function clientOf(message: Values): string | null {
   return message.client_id === null || message.client_id === undefined ? null : String(message.client_id);
-}
-
-export function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-/** A number without its fraction, as the server reads one. */
-export function int(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) && Math.abs(value) < 1e15
-    ? Math.trunc(value)
-    : null;
-}
-
-function num(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
 }

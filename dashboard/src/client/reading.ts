@@ -6,6 +6,18 @@ export function text(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
+/** A text; empty for what is none. */
+export function textOrEmpty(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** A whole number, cut where it is not whole, as the server reads one. */
+export function whole(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) && Math.abs(value) < 1e15
+    ? Math.trunc(value)
+    : null;
+}
+
 export function number(value: unknown): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }

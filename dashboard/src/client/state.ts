@@ -29,7 +29,10 @@ export interface EndState {
 export interface Span {
   readonly number: number;
   readonly opened: string | null;
+  /** The last result of an epoch; a round's aggregate. */
   readonly closed: string | null;
+  /** When the last client of a round sent. */
+  readonly sent: string | null;
 }
 
 /** How often one client (or whoever leads the run) is heard; seconds. */
@@ -39,10 +42,12 @@ export interface Pace {
   readonly longest: number;
 }
 
+export type ClientStatus = "waiting" | "training" | "late" | "silent" | "sent" | "failed" | "finished";
+
 export interface ClientState {
   readonly client_id: string;
   /** In the open round; set by `described`. */
-  readonly status: "waiting" | "training" | "late" | "sent" | "failed" | "finished";
+  readonly status: ClientStatus;
   /** The same in words, such as `Late by 48 s`; set by `described`. */
   readonly words: string;
   readonly round: number;
@@ -106,17 +111,25 @@ export interface RunState {
   readonly key_series: readonly (readonly [number, number | null])[];
   readonly n: number | null;
   readonly split_sizes: Readonly<Record<string, number>>;
+  /** Cases by class of each split, where they were told: an interval needs them. */
+  readonly split_cases: Readonly<Record<string, { readonly normal?: number; readonly pneumonia?: number }>>;
+  /** The few settings that tell runs apart in a list. */
+  readonly setup: Values;
   readonly aggregated_round: number;
   readonly rounds_with_failures: readonly number[];
   readonly spans: readonly Span[];
   /** Of whoever leads the run. */
   readonly pace: Pace;
+  /** When whoever leads the run began this attempt. */
+  readonly begun: string | null;
   /** Not only clients log: the run ends when who leads it says so. */
   readonly led: boolean;
   readonly end: EndState | null;
   /** When the hub gave up hearing from it, and in which words. */
   readonly lost: readonly [string, string] | null;
   readonly edited: string | null;
+  /** What the hub has said about it already, so that it says it once. */
+  readonly told: readonly string[];
 }
 
 const NO_PACE: Pace = { last: null, gaps: [], longest: 0 };
@@ -159,14 +172,18 @@ export function emptyState(runId: string): RunState {
     key_series: [],
     n: null,
     split_sizes: {},
+    split_cases: {},
+    setup: {},
     aggregated_round: 0,
     rounds_with_failures: [],
     spans: [],
     pace: NO_PACE,
+    begun: null,
     led: false,
     end: null,
     lost: null,
     edited: null,
+    told: [],
   };
 }
 

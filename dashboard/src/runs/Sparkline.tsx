@@ -14,7 +14,13 @@ interface Props {
 export function Sparkline({ points, total, scale }: Props) {
   const { paths, end } = shapeOf(points, total, scale, WIDTH, HEIGHT);
   return (
-    <svg className="sparkline" width={WIDTH + 8} height={HEIGHT + 8} viewBox={`-4 -4 ${WIDTH + 8} ${HEIGHT + 8}`} aria-hidden="true">
+    <svg
+      className="sparkline"
+      width={WIDTH + 8}
+      height={HEIGHT + 8}
+      viewBox={`-4 -4 ${WIDTH + 8} ${HEIGHT + 8}`}
+      aria-hidden="true"
+    >
       <path d={`M0 ${HEIGHT + 2}H${WIDTH}`} stroke="var(--line)" />
       {paths.map((path) => (
         <path key={path} d={path} fill="none" stroke="var(--ink)" strokeWidth="1.6" strokeLinejoin="round" />

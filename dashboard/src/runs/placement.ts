@@ -35,7 +35,8 @@ export function place(
   free: boolean,
 ): { readonly placement: Placement; readonly waiting: number } {
   const wanted = placed(rows);
-  if (before === null || free) return { placement: same(before, wanted) ? (before ?? wanted) : wanted, waiting: 0 };
+  if (before === null || free)
+    return { placement: same(before, wanted) ? (before ?? wanted) : wanted, waiting: 0 };
   const shown = new Set([...before.live, ...before.earlier]);
   return { placement: before, waiting: rows.filter((run) => !shown.has(run.run_id)).length };
 }

@@ -33,7 +33,13 @@ export interface Shape {
  * The line in a box. The first epoch is the left edge and the last planned one the right edge, so that length is
  * progress; where nobody knows the total the points take the width they need.
  */
-export function shapeOf(points: Points, total: number | null, scale: Scale, width: number, height: number): Shape {
+export function shapeOf(
+  points: Points,
+  total: number | null,
+  scale: Scale,
+  width: number,
+  height: number,
+): Shape {
   const last = points.at(-1)?.[0] ?? 1;
   const span = Math.max(1, Math.max(total ?? last, last) - 1);
   const x = (at: number): number => ((at - 1) / span) * width;
