@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 __all__ = [
     "LIFECYCLE",
     "MESSAGE_TYPES",
+    "STRUCTS",
     "TERMINAL",
     "Alert",
     "ClientFailed",
