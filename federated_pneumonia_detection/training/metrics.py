@@ -70,7 +70,8 @@ def measure(collection: MetricCollection, logits: Tensor, labels: Tensor) -> dic
     undefined |= {"specificity"} if positive == labels.numel() else set()
     prefix = collection.prefix or ""
     ordered = [f"{prefix}{name}" for name in METRIC_NAMES if f"{prefix}{name}" in values]
-    return {name: math.nan if name.removeprefix(prefix) in undefined else values[name] for name in ordered}
+    # Seven digits are all that single precision tells; 0.58 is not to be read as 0.5799999833106995.
+    return {n: math.nan if n.removeprefix(prefix) in undefined else float(f"{values[n]:.7g}") for n in ordered}
 
 
 def binary_metrics(

@@ -139,7 +139,9 @@ class MetricsCollectorCallback(pl.Callback):
     # Beginning
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begins the run."""
+        """Begins the run, or another attempt of one that has ended."""
+        if self.outcome is not None:
+            self.close()
         self.outcome = None
         self.history = []
         self._started_s = time.monotonic()
