@@ -1,12 +1,12 @@
 """A quiet Flower and a quiet Ray that leave nothing behind in anybody's home.
 
-Both read their environment when they are imported, so `prepare` comes before the first import of either; this module
-imports neither.
+Both read their environment when they are imported, so `prepare` comes before the first import of either.
 """
 
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import shutil
@@ -63,6 +63,8 @@ def quiet() -> Iterator[None]:
     if own.isEnabledFor(logging.DEBUG):
         yield
         return
+    # Flower sets its logger up when it is imported: later it would undo what is done here.
+    importlib.import_module("flwr.supercore.logger")
     flower = logging.getLogger("flwr")
     handlers, level, propagate = list(flower.handlers), flower.level, flower.propagate
     flower.handlers, flower.propagate = [logging.NullHandler()], False

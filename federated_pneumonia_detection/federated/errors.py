@@ -65,9 +65,9 @@ class AllClientsFailed(FederatedError):
 
 
 class RunCancelled(FederatedError):
-    """The run was asked to stop, `by` whom and for what `reason`."""
+    """The run was asked to stop, `by` whom and for what `reason`, where they said so."""
 
-    def __init__(self, reason: str, by: str) -> None:
+    def __init__(self, reason: str | None, by: str | None) -> None:
         self.reason = reason
         self.by = by
-        super().__init__(f"cancelled by {by}: {reason}")
+        super().__init__(f"cancelled by {by or 'somebody'}: {reason or 'no reason was given'}")

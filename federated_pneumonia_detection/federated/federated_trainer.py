@@ -15,7 +15,7 @@ from federated_pneumonia_detection.data import find_source
 from federated_pneumonia_detection.federated.environment import prepare, quiet
 from federated_pneumonia_detection.federated.hospitals import Hospitals, open_hospitals, release
 from federated_pneumonia_detection.federated.round_progress import make_logger
-from federated_pneumonia_detection.progress.cancel import CancelWatch, request_cancel
+from federated_pneumonia_detection.progress.cancel import clear, request_cancel
 from federated_pneumonia_detection.progress.slug import new_run_id, slug
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class FederatedTrainer:
         except RunCancelled as cancelled:
             interrupted = cancelled.by == _KEYBOARD
         finally:
-            CancelWatch(log_dir, run.order.run_id).clear()
+            clear(log_dir, run.order.run_id)
         if interrupted:
             raise KeyboardInterrupt
 

@@ -77,7 +77,8 @@ class GlobalModel:
         """Measure the best model on the test split.
 
         Returns:
-            `test_…` metrics, and the curves (`fpr`, `tpr`, `threshold`, `confusion`); both empty without test images.
+            `test_…` metrics with `test_num_samples`, and the curves (`fpr`, `tpr`, `threshold`, `confusion`); both
+            empty without test images.
         """
         if self.path is not None:
             self.network, _ = load_checkpoint(self.path)
@@ -85,6 +86,7 @@ class GlobalModel:
         if not metrics:
             return {}, {}
         labels = torch.as_tensor(self.dataset.labels["test"])
+        metrics = {**_named(metrics, "test_"), "test_num_samples": len(labels)}
         return metrics, roc_and_confusion(logits, labels, threshold=self.config.threshold)
 
     def _measure(self, split: Any, *, views: bool) -> tuple[dict[str, Any], torch.Tensor]:
@@ -97,3 +99,7 @@ class GlobalModel:
         counts = class_counts(labels)
         told = {"num_samples": counts["n"], "num_normal": counts["normal"], "num_pneumonia": counts["pneumonia"]}
         return {**metrics, **told}, logits
+
+
+def _named(metrics: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {key: value for key, value in metrics.items() if key.startswith(prefix)}

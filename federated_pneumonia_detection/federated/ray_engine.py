@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,10 @@ from federated_pneumonia_detection.federated.errors import EngineMissing
 __all__ = ["run_ray"]
 
 _OBJECT_STORE_BYTES = 200_000_000
+_LINGER_S = 10.0
+# One processor for each actor. Flower would put a dead actor back among the living, where every later message to it
+# fails; so Ray makes a new one in its place.
+_ACTOR = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1}
 # Unix sockets have names of at most 107 bytes, and Ray puts some 70 behind the directory.
 _LONGEST_DIRECTORY = 35
 
@@ -59,15 +64,17 @@ def run_ray(
     actors = max(1, min(_cpus(), len(node_configs)))
     _start_ray(actors)
     raised: list[BaseException] = []
+    is_over = threading.Event()
     try:
         with suppress(_Told):
             run_simulation(
-                server_app=_remembering(server_app, raised),
+                server_app=_remembering(server_app, raised, is_over),
                 client_app=_Operated(client_app, node_configs),
                 num_supernodes=len(node_configs),
-                backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+                backend_config={"client_resources": _ACTOR},
             )
     finally:
+        is_over.set()
         _stop_ray()
     if raised:
         raise raised[0]
@@ -77,8 +84,14 @@ class _Told(Exception):
     """The server app raised; what it raised is kept aside, so that Flower wraps it in nothing."""
 
 
-def _remembering(server_app: ServerApp, raised: list[BaseException]) -> ServerApp:
+def _remembering(server_app: ServerApp, raised: list[BaseException], is_over: threading.Event) -> ServerApp:
     app = ServerApp()
+
+    def stop_whoever_lingers() -> None:
+        # Flower waits for its actors, and one whose client never returns would keep it for ever. Clients that hear a
+        # request to stop end by themselves within a batch.
+        if not is_over.wait(_LINGER_S):
+            _stop_ray()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
@@ -87,9 +100,9 @@ def _remembering(server_app: ServerApp, raised: list[BaseException]) -> ServerAp
         # Carried to the caller's thread and raised there.
         except BaseException as error:
             raised.append(error)
-            # A client that never returns would keep Flower waiting for its actor.
-            threading.Thread(target=_stop_ray_soon, daemon=True).start()
             raise _Told from error
+        finally:
+            threading.Thread(target=stop_whoever_lingers, name="fpd-stop-ray", daemon=True).start()
 
     return app
 
@@ -103,6 +116,8 @@ def _start_ray(actors: int) -> None:
 
     if ray.is_initialized():
         return
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
     directory = str(private_directory() / "r")
     try:
         ray.init(
@@ -121,6 +136,10 @@ def _start_ray(actors: int) -> None:
         raise EngineMissing(
             f"Ray does not start ({line[0] if line else type(error).__name__}); the engine local needs none"
         ) from error
+    finally:
+        if on_main_thread and handler is not None:
+            # Ray takes this signal for itself, and would end the process without a word to anybody.
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _stop_ray() -> None:
@@ -128,9 +147,3 @@ def _stop_ray() -> None:
 
     if ray.is_initialized():
         ray.shutdown()
-
-
-def _stop_ray_soon() -> None:
-    # Clients that hear the request to stop end by themselves within a batch.
-    threading.Event().wait(10.0)
-    _stop_ray()

@@ -183,10 +183,15 @@ def build_server_app(run: ServerRun) -> ServerApp:
 def _learn_names(grid: GuardedGrid, roster: Roster, expected: int) -> None:
     """Ask every node for its client's name, before anything can go wrong that must be told by name."""
     nodes = grid.wait_for(expected)
-    for reply in grid.send_and_receive([ask_who(node) for node in nodes]):
+    replies = list(grid.send_and_receive([ask_who(node) for node in nodes]))
+    for reply in replies:
         if not reply.has_error():
             roster.learn(reply.metadata.src_node_id, who_answered(reply))
     roster.fill(nodes, expected)
+    if all(reply.has_error() for reply in replies):
+        # Nobody can even say its name: that will not get better by training.
+        reasons = {roster.name(r.metadata.src_node_id): clear_reason(r.error.reason) for r in replies}
+        raise AllClientsFailed(1, reasons)
 
 
 def _refuse_empty_rounds(strategy: Strategy, roster: Roster) -> None:

@@ -77,20 +77,27 @@ def progress_mod(
         ends_with: the message that ends a client's round: `train`, or `evaluate` where the strategy evaluates on
             every client it trains. Its metrics are the round's `eval_metrics`.
     """
+    return _ProgressMod(log_dir, experiment_name, run_id, websocket_manager, client_id, ends_with)
 
-    def mod(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+
+@dataclass(frozen=True)
+class _ProgressMod:
+    # An object of a class, not a function in a function: Ray sends the mod to other processes, and would have to copy
+    # what such a function refers to, a ContextVar among it, instead of naming it.
+    log_dir: str | None
+    experiment_name: str
+    run_id: str | None
+    websocket_manager: WebSocketManager | None
+    client_id: Callable[[Context], str]
+    ends_with: str
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         kind = message.metadata.message_type.partition(".")[0]
-        if kind not in (MessageType.TRAIN, ends_with):
+        if kind not in (MessageType.TRAIN, self.ends_with):
             return call_next(message, context)
         config = _config_of(message)
+        progress = self._progress(config, context)
         round_num = int(config.get("server-round", 0))
-        progress = RoundProgress(
-            client_id(context),
-            log_dir=str(context.node_config.get("log-dir") or log_dir or _DEFAULT_LOG_DIR),
-            experiment_name=str(config.get("experiment") or experiment_name),
-            run_id=run_id or (str(config["run-id"]) if config.get("run-id") else flower_run_id(context)),
-            websocket_manager=websocket_manager,
-        )
         if kind == MessageType.TRAIN:
             progress.start_round(round_num, config.get("total-rounds"))
         else:
@@ -99,15 +106,23 @@ def progress_mod(
         try:
             reply = call_next(message, context)
             if not reply.has_error():
-                _end_round(progress, message, context, reply, kind=kind, ends_with=ends_with)
+                _end_round(progress, message, context, reply, kind=kind, ends_with=self.ends_with)
                 # A record of its own kind: strategies look at arrays and metrics only.
-                reply.content[_WHO] = ConfigRecord({_WHO: client_id(context)})
+                reply.content[_WHO] = ConfigRecord({_WHO: self.client_id(context)})
         finally:
             _progress.reset(token)
             progress.close()
         return reply
 
-    return mod
+    def _progress(self, config: Mapping[str, Any], context: Context) -> RoundProgress:
+        named = str(config["run-id"]) if config.get("run-id") else flower_run_id(context)
+        return RoundProgress(
+            self.client_id(context),
+            log_dir=str(context.node_config.get("log-dir") or self.log_dir or _DEFAULT_LOG_DIR),
+            experiment_name=str(config.get("experiment") or self.experiment_name),
+            run_id=self.run_id or named,
+            websocket_manager=self.websocket_manager,
+        )
 
 
 def _end_round(
