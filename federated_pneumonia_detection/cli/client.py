@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-__all__ = ["DEFAULT_URL", "Client", "ServerAway", "ServerRefused"]
+from federated_pneumonia_detection.cli.feed import DEFAULT_URL
 
-DEFAULT_URL = "http://127.0.0.1:8000"
-ENDED = frozenset({"completed", "failed", "cancelled", "lost"})
+__all__ = ["Client", "ServerAway", "ServerRefused"]
 
 
 class ServerAway(ConnectionError):
@@ -89,11 +89,34 @@ class Client:
         """The metrics of a run as `csv` or `jsonl`."""
         yield self._ask("GET", f"/api/runs/{run_id}/export", params={"format": form}).content
 
-    def messages(self, run_id: str, *, after: int = 0) -> Iterator[dict[str, Any] | None]:
-        """Every message of a run, then live, by long poll; `None` when nothing came for a second, for redraws."""
-        cursor: dict[str, Any] = {"after": after}
+    def messages(
+        self, run_id: str, *, patience_s: float = 0, on_away: Callable[[], None] | None = None
+    ) -> Iterator[dict[str, Any] | None]:
+        """Every message of a run, then live, by long poll; `None` when nothing came for a second, for redraws.
+
+        Args:
+            run_id: the run.
+            patience_s: how long a server that went away is waited for; the cursor goes on where it was.
+            on_away: called once each time it goes away.
+
+        Raises:
+            ServerAway: it did not come back.
+        """
+        cursor: dict[str, Any] = {"after": 0}
+        away_since: float | None = None
         while True:
-            page = self._ask("GET", f"/api/runs/{run_id}/events", params={**cursor, "wait": 1}).json()
+            try:
+                page = self._ask("GET", f"/api/runs/{run_id}/events", params={**cursor, "wait": 1}).json()
+            except ServerAway:
+                now = time.monotonic()
+                if away_since is None and on_away is not None and patience_s:
+                    on_away()
+                away_since = now if away_since is None else away_since
+                if now - away_since >= patience_s:
+                    raise
+                time.sleep(0.5)
+                continue
+            away_since = None
             yield from page["messages"]
             if not page["messages"]:
                 yield None

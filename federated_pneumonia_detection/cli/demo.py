@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from federated_pneumonia_detection.cli.client import ENDED, Client, ServerAway, ServerRefused
+from federated_pneumonia_detection.cli.client import Client, ServerAway, ServerRefused
+from federated_pneumonia_detection.cli.feed import ENDED
 from federated_pneumonia_detection.cli.lines import PHANTOMS, line
 
 __all__ = ["demo"]

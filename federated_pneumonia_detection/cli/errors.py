@@ -8,6 +8,7 @@ __all__ = ["one_line"]
 
 _OURS = {
     "federated_pneumonia_detection.cli.client": ("ServerAway", "ServerRefused"),
+    "federated_pneumonia_detection.cli.journals": ("NoSuchRun",),
     "federated_pneumonia_detection.config.errors": ("ConfigError",),
     "federated_pneumonia_detection.data.errors": ("DataError",),
     "federated_pneumonia_detection.training.errors": ("TrainingError",),

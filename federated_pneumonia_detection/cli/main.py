@@ -4,37 +4,77 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended."""
 
+FAILED, MISUSED = 1, 2
+
 
 def main() -> None:
     """Run `fpd` with the arguments of the process, and exit with what it returns."""
     try:
-        from federated_pneumonia_detection.cli.commands import app
-    except ModuleNotFoundError as missing:
-        if missing.name and missing.name.split(".")[0] == "federated_pneumonia_detection":
-            raise
-        sys.exit(
-            f"fpd: the command line needs {missing.name}, which is not installed here; "
-            "install federated-pneumonia-detection[server], or [all] to train as well"
-        )
-    from federated_pneumonia_detection.cli.errors import one_line
-
-    try:
-        app()
+        sys.exit(_run())
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read us is gone (`fpd runs | head`); there is nobody left to tell, not even at the last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _run() -> int:
+    try:
+        import click
+
+        from federated_pneumonia_detection.cli.commands import app
+    except ModuleNotFoundError as missing:
+        if missing.name and missing.name.split(".")[0] == "federated_pneumonia_detection":
+            raise
+        return _tell(
+            f"the command line needs {missing.name}, which is not installed here; "
+            "install federated-pneumonia-detection[server], or [all] to train as well"
+        )
+    # What a pipe or a file takes it gets line by line, so that whoever reads it sees a run live.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    try:
+        code = app(prog_name="fpd", standalone_mode=False)
+    except click.UsageError as error:
+        return _tell(_usage(error), MISUSED)
+    except click.ClickException as error:
+        return _tell(error.format_message(), error.exit_code)
+    except click.Abort:
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
     except Exception as error:  # the outermost edge: what we know becomes one line, the rest stays loud
+        from federated_pneumonia_detection.cli.errors import one_line
+
         told = one_line(error)
         if told is None:
             raise
-        print(f"fpd: {told}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        return _tell(told)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(words: str, code: int = FAILED) -> int:
+    print(f"fpd: {' '.join(words.split())}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _usage(error: click.UsageError) -> str:
+    """What was wrong with the arguments, and where to look."""
+    # Both click and typer name the nearest command; once is enough.
+    told = error.format_message()
+    head, mark, rest = told.partition(" Did you mean ")
+    if mark:
+        told = f"{head}{mark}{rest.split(' Did you mean ')[0]}"
+    command = error.ctx.command_path if error.ctx is not None else "fpd"
+    return f"{told.rstrip()} See `{command} --help`."

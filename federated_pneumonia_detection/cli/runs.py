@@ -6,22 +6,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from federated_pneumonia_detection.cli.client import DEFAULT_URL, Client
+from federated_pneumonia_detection.cli.feed import DEFAULT_URL, LogDir, Run, Url, open_feed
 from federated_pneumonia_detection.cli.lines import PHANTOMS, rate
 
 __all__ = ["export", "logs", "runs"]
 
-Url = Annotated[str, typer.Option(help="The server to ask.")]
-Run = Annotated[str, typer.Argument(help="A run id, or latest.")]
+Server = Annotated[str, typer.Option("--url", help="The server to ask.")]
 
 
-def runs(url: Url = DEFAULT_URL) -> None:
+def runs(url: Url = None, log_dir: LogDir = None) -> None:
     """List the runs, newest first."""
     from rich.console import Console
     from rich.table import Table
 
-    with Client(url) as client:
-        found = client.runs()
+    with open_feed(url, log_dir) as feed:
+        found = feed.runs()
     if not found:
         typer.echo("No runs yet. `fpd demo` makes two, `fpd train centralized` one.")
         return
@@ -39,8 +38,10 @@ def runs(url: Url = DEFAULT_URL) -> None:
     console.print(table)
 
 
-def logs(run: Run = "latest", url: Url = DEFAULT_URL) -> None:
+def logs(run: Run = "latest", url: Server = DEFAULT_URL) -> None:
     """Print what the process of a run has printed (of runs that the server started)."""
+    from federated_pneumonia_detection.cli.client import Client
+
     with Client(url) as client:
         typer.echo(client.log(run), nl=False)
 
@@ -48,10 +49,12 @@ def logs(run: Run = "latest", url: Url = DEFAULT_URL) -> None:
 def export(
     run: Run = "latest",
     form: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="csv or jsonl.")] = "csv",
-    url: Url = DEFAULT_URL,
+    url: Server = DEFAULT_URL,
 ) -> None:
     """Print a run's metrics, for a notebook or a spreadsheet."""
     import sys
+
+    from federated_pneumonia_detection.cli.client import Client
 
     with Client(url) as client:
         for part in client.export(run, form):

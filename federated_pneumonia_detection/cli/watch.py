@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from federated_pneumonia_detection.cli.client import DEFAULT_URL, ENDED, Client
+from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Run, Url, open_feed
 from federated_pneumonia_detection.cli.lines import PHANTOMS, line, rate
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
-__all__ = ["view", "watch"]
+__all__ = ["follow", "view", "watch"]
 
 KEPT_LINES = 8
+DRAW_EVERY_S = 0.25
 NARROW = 60
 """Columns below which tables give way to lines."""
 
@@ -76,42 +79,73 @@ def view(state: dict[str, Any], lines: Iterable[str], width: int) -> RenderableT
     return Group(*parts)
 
 
-def _plain(client: Client, run_id: str) -> str:
-    for message in client.messages(run_id):
+def _plain(feed: Feed, run_id: str, stop: Callable[[], bool]) -> str | None:
+    for message in feed.messages(run_id):
         if message is not None and (told := line(message)) is not None:
             typer.echo(told)
         ends = message is None or message["type"].startswith("training_")
-        if ends and (status := str(client.run(run_id)["status"])) in ENDED:
+        if ends and (status := _status(feed, run_id)) in ENDED:
             return status
+        if message is None and stop():
+            return None
     raise AssertionError("a feed of messages has no end")
 
 
-def _live(client: Client, run_id: str) -> str:
-    from rich.console import Console
+def _live(feed: Feed, run_id: str, stop: Callable[[], bool], console: Console) -> str | None:
     from rich.live import Live
 
-    console = Console()
     lines: deque[str] = deque(maxlen=KEPT_LINES)
-    with Live(console=console, refresh_per_second=4, vertical_overflow="ellipsis") as live:
-        for message in client.messages(run_id):
+    drawn_at = 0.0
+    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
+        for message in feed.messages(run_id):
             if message is not None and (told := line(message)) is not None:
                 lines.append(told)
-            if message is None or message["type"] not in ("step", "alert"):
-                state = client.run(run_id)
-                live.update(view(state, lines, console.width), refresh=True)
-                if message is None and state["status"] in ENDED:
+            ends = message is None or message["type"].startswith("training_")
+            if ends or time.monotonic() - drawn_at > DRAW_EVERY_S:
+                state = _state(feed, run_id)
+                if state is not None:
+                    live.update(view(state, lines, console.width), refresh=True)
+                drawn_at = time.monotonic()
+                if ends and state is not None and state["status"] in ENDED:
                     return str(state["status"])
+            if message is None and stop():
+                return None
     raise AssertionError("a feed of messages has no end")
 
 
-def watch(
-    run: Annotated[str, typer.Argument(help="A run id, or latest.")] = "latest",
-    url: Annotated[str, typer.Option(help="The server to ask.")] = DEFAULT_URL,
-) -> None:
-    """Watch a run live: the sentence that says what is happening, the numbers, each hospital."""
-    import sys
+def _state(feed: Feed, run_id: str) -> dict[str, Any] | None:
+    """The run's state; `None` before its first message, and while the server is away."""
+    try:
+        return feed.run(run_id)
+    except (LookupError, ConnectionError):
+        return None
 
-    with Client(url) as client:
-        run_id = str(client.run(run)["run_id"])
-        status = _live(client, run_id) if sys.stdout.isatty() else _plain(client, run_id)
+
+def _status(feed: Feed, run_id: str) -> str | None:
+    state = _state(feed, run_id)
+    return None if state is None else str(state["status"])
+
+
+def follow(feed: Feed, run_id: str, *, stop: Callable[[], bool] = lambda: False) -> str | None:
+    """Show a run until it ends, drawn afresh on a terminal, line by line on anything else.
+
+    Args:
+        feed: where it is read from.
+        run_id: the run; it need not have begun.
+        stop: asked when nothing comes; true ends it.
+
+    Returns:
+        The status the run ended with; `None` if it was stopped before.
+    """
+    if not sys.stdout.isatty():
+        return _plain(feed, run_id, stop)
+    from rich.console import Console
+
+    return _live(feed, run_id, stop, Console())
+
+
+def watch(run: Run = "latest", url: Url = None, log_dir: LogDir = None) -> None:
+    """Watch a run live: the sentence that says what is happening, the numbers, each hospital."""
+    with open_feed(url, log_dir) as feed:
+        status = follow(feed, str(feed.run(run)["run_id"]))
     raise typer.Exit(0 if status == "completed" else 1)

@@ -1,0 +1,72 @@
+"""Where a command reads runs from: a server, or a directory of journals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+
+if TYPE_CHECKING:
+    from federated_pneumonia_detection.cli.client import Client
+
+__all__ = ["DEFAULT_LOG_DIR", "DEFAULT_URL", "ENDED", "Feed", "LogDir", "Run", "Url", "open_feed"]
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_LOG_DIR = Path("logs/progress")
+ENDED = frozenset({"completed", "failed", "cancelled", "lost"})
+
+Run = Annotated[str, typer.Argument(help="A run id, or latest.")]
+Url = Annotated[str | None, typer.Option(help=f"The server to ask; default: {DEFAULT_URL}, if one answers there.")]
+LogDir = Annotated[
+    Path | None, typer.Option(help=f"Read the journals here instead; default, without a server: {DEFAULT_LOG_DIR}.")
+]
+
+
+class Feed(Protocol):
+    """Runs and their messages. `Client` and `Journals` are ones."""
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, newest first."""
+
+    def run(self, run: str) -> dict[str, Any]:
+        """One run's state; `latest` is a run too."""
+
+    def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
+        """Every message of a run, then live; `None` now and then when nothing comes."""
+
+
+class _Patient:
+    """A server's runs, followed over its restarts."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.runs, self.run = client.runs, client.run
+
+    def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
+        def away() -> None:
+            typer.echo(f"the server at {self._client.url} is away; trying again for ten minutes", err=True)
+
+        return self._client.messages(run_id, patience_s=600, on_away=away)
+
+
+@contextmanager
+def open_feed(url: str | None, log_dir: Path | None) -> Iterator[Feed]:
+    """The feed that the two options mean: the one that is given, else a server that answers, else the journals here."""
+    if url is not None and log_dir is not None:
+        raise typer.BadParameter("give either --url or --log-dir, not both")
+    if log_dir is not None and not log_dir.is_dir():
+        raise typer.BadParameter(f"{log_dir}: there is no such directory; name the one that runs are written to")
+    if log_dir is None:
+        from federated_pneumonia_detection.cli.client import Client
+
+        with Client(url or DEFAULT_URL) as client:
+            if url is not None or client.answers() or not DEFAULT_LOG_DIR.is_dir():
+                yield _Patient(client)
+                return
+        log_dir = DEFAULT_LOG_DIR
+    from federated_pneumonia_detection.cli.journals import Journals
+
+    yield Journals(log_dir)

@@ -1,0 +1,146 @@
+"""Runs straight from a directory of journals, without a server: the same states and messages, folded here.
+
+It only reads. What a hub would write about a run (that its process died) is said here to this reader alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from federated_pneumonia_detection.hub.fold import fold
+from federated_pneumonia_detection.hub.following import HUB_MODE
+from federated_pneumonia_detection.hub.merge import merge
+from federated_pneumonia_detection.hub.state import RunState, ended
+from federated_pneumonia_detection.hub.words import described
+from federated_pneumonia_detection.progress.errors import NotAJournal
+from federated_pneumonia_detection.progress.framing import Line
+from federated_pneumonia_detection.progress.liveness import State, state
+from federated_pneumonia_detection.progress.reading import JournalReader
+
+__all__ = ["Journals", "NoSuchRun"]
+
+_POLL_S = 0.1
+_QUIET_S = 0.5
+_Message = dict[str, Any]
+
+
+class NoSuchRun(LookupError):
+    """The directory holds no run of that name; `str()` says which there are."""
+
+    def __init__(self, run: str, log_dir: Path, known: list[str]) -> None:
+        listed = f"; there are {', '.join(known[:5])}{', ...' if len(known) > 5 else ''}" if known else ""
+        what = f"no run {run!r}" if known else "no runs yet"
+        super().__init__(f"{log_dir}: {what}{listed or '; `fpd train centralized` makes one'}")
+
+
+class Journals:
+    """The runs of one directory. Reads what is new each time it is asked."""
+
+    def __init__(self, log_dir: Path) -> None:
+        self.log_dir = log_dir
+        self._readers: dict[Path, JournalReader] = {}
+        self._states: dict[str, RunState] = {}
+        self._said_dead: set[str] = set()
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, newest first."""
+        self._read()
+        newest = sorted(self._states.values(), key=lambda run: run.start_time or "", reverse=True)
+        return [_plain(run) for run in newest]
+
+    def run(self, run: str) -> dict[str, Any]:
+        """One run's state; `latest` is a run too.
+
+        Raises:
+            NoSuchRun: there is none of that name.
+        """
+        known = [found["run_id"] for found in self.runs()]
+        run_id = known[0] if run == "latest" and known else run
+        if run_id not in self._states:
+            raise NoSuchRun(run, self.log_dir, known)
+        return _plain(self._states[run_id])
+
+    def messages(self, run_id: str) -> Iterator[_Message | None]:
+        """Every message of a run, then live, merged by time; `None` when nothing came for half a second."""
+        quiet_since = time.monotonic()
+        self._readers.clear()
+        self._states.clear()
+        while True:
+            new = [message for message in self._read() if message["run_id"] == run_id]
+            yield from new
+            now = time.monotonic()
+            if new:
+                quiet_since = now
+            elif now - quiet_since >= _QUIET_S:
+                quiet_since = now
+                yield None
+            time.sleep(_POLL_S)
+
+    def _read(self) -> list[_Message]:
+        """What was written to any journal since the last time, folded into the states of the runs."""
+        try:
+            paths = sorted(path for path in self.log_dir.glob("*.jsonl") if not path.name.startswith("."))
+        except OSError:
+            paths = []
+        streams = []
+        for path in paths:
+            reader = self._readers.setdefault(path, JournalReader(path))
+            streams.append([(message.get("timestamp"), message) for message in _lines(reader)])
+        messages = list(merge(streams))
+        if not messages:
+            messages += self._deaths()
+        for message in messages:
+            run_id = message["run_id"]
+            self._states[run_id] = fold(self._states.get(run_id) or RunState(run_id), message)
+        return messages
+
+    def _deaths(self) -> list[_Message]:
+        """Runs all of whose leading processes are gone without a word, told once."""
+        leads: dict[str, list[Path]] = {}
+        for path, reader in self._readers.items():
+            if reader.header is not None and reader.header.client_id is None and reader.header.mode != HUB_MODE:
+                leads.setdefault(reader.header.run_id, []).append(path)
+        found = []
+        for run_id, paths in leads.items():
+            run = self._states.get(run_id)
+            if run_id in self._said_dead or run is None or ended(run):
+                continue
+            lives = {_life(path) for path in paths}
+            if State.DEAD in lives and lives <= {State.DEAD, State.CLOSED}:
+                self._said_dead.add(run_id)
+                now = datetime.now(UTC).isoformat(timespec="microseconds")
+                error = "the training process is gone, without a word of its own"
+                found.append({"type": "training_error", "timestamp": now, "run_id": run_id, "error": error})
+        return found
+
+
+def _lines(reader: JournalReader) -> list[_Message]:
+    messages: list[_Message] = []
+    try:
+        while entries := reader.read():
+            for entry in entries:
+                if isinstance(entry, Line) and entry.type != "journal_end" and reader.header is not None:
+                    message: _Message = msgspec.json.decode(entry.body)
+                    message["run_id"] = reader.header.run_id
+                    messages.append(message)
+    except OSError:  # removed while we looked
+        return messages
+    return messages
+
+
+def _life(path: Path) -> State:
+    try:
+        return state(path)
+    except (OSError, NotAJournal):
+        return State.UNKNOWN
+
+
+def _plain(run: RunState) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(described(run, datetime.now(UTC)))
+    return told
