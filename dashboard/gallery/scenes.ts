@@ -2,7 +2,7 @@
 
 import { fold } from "../src/client/fold";
 import { emptyModel, type Line, type Message } from "../src/client/model";
-import { runSentence } from "../src/client/words";
+import { described } from "../src/client/words";
 import type { RunView } from "../src/hooks/useRun";
 import { centralised } from "../test/fixtures/centralised";
 import { federated } from "../test/fixtures/federated";
@@ -18,15 +18,19 @@ function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, lat
   const first = run.messages[0];
   const now = run.now + later;
   const model = fold(emptyModel(first?.run_id ?? "run"), run.messages);
+  const told = described(model.state, now);
   return {
     now,
     view: {
       model,
-      sentence: runSentence(model, now),
+      told,
+      sentence: { first: told.sentence, second: told.detail_sentence },
       line,
       state: "ready",
+      complete: line.kind !== "catching_up",
       rebuilt: false,
       closeRebuilt: () => undefined,
+      refresh: () => undefined,
     },
   };
 }

@@ -52,6 +52,22 @@ export function drawAbove(plot: uPlot, spec: PlotSpec, palette: Palette): void {
       600,
     );
   }
+  if (spec.foot) {
+    const x = plot.valToPos(spec.foot.x, "x", true) + 5 * px;
+    const text = spec.foot.text;
+    const room = bbox.left + bbox.width - x > 70 * px;
+    const y = bbox.top + bbox.height - 12 * px;
+    words(
+      plot,
+      text,
+      room ? x : x - 46 * px,
+      y,
+      room ? "left" : "right",
+      palette("--act"),
+      palette("--surface"),
+      500,
+    );
+  }
   for (const note of spec.notes ?? []) {
     const x = plot.valToPos(note.x, "x", true);
     const y = plot.valToPos(note.y, "y", true) + (note.below ? 21 * px : 0);

@@ -45,8 +45,12 @@ export interface PlotSpec {
   crosses?: readonly number[];
   /** Where the cursor may stand when moved by keys, and where it snaps to; rising. */
   stops: readonly number[];
+  /** Words at the foot of the plot, to the right of an x. */
+  foot?: { x: number; text: string } | null;
   /** CSS pixels of the y axis; 0 hides it. */
   yAxis?: number;
+  /** No room left and right of the plot: its x axis lies under columns of something else. */
+  flush?: boolean;
 }
 
 /** What decides whether a chart can be kept when the spec changes, or must be made anew. */
@@ -128,7 +132,7 @@ export function makePlot(
       // The cursor is the page's own: shared by all charts, snapped to epochs and moved by keys.
       cursor: { show: false },
       select: { show: false, left: 0, top: 0, width: 0, height: 0 },
-      padding: [8, 8, 0, 0],
+      padding: first.flush ? [8, 0, 0, 0] : [8, 8, 0, 0],
       scales: {
         x: {
           time: false,

@@ -1,25 +1,53 @@
 import { markPath } from "../charts/marks";
 import type { Kpi } from "./kpis";
 
+interface Props {
+  kpis: readonly Kpi[];
+  /** How old the numbers are, while the server is away. */
+  age?: string | null;
+  /** Two lines beside the number instead of a ruler. */
+  compact?: boolean;
+}
+
 /** The strip of five numbers. Every number has its digits, its n and its place from the start. */
-export function KpiStrip({ kpis, age }: { kpis: readonly Kpi[]; age?: string | null }) {
+export function KpiStrip({ kpis, age, compact = false }: Props) {
   return (
-    <section className="card kpi-strip" aria-label="Newest values">
+    <section className={`card kpi-strip${compact ? " compact" : ""}`} aria-label="Newest values">
       {kpis.map((kpi) => (
         <div className="kpi" key={kpi.label}>
           <div className="kpi-head">
             <span className="kpi-label">{kpi.label}</span>
             <span className="kpi-when">{age ?? kpi.when}</span>
           </div>
-          <div className="kpi-value">
-            <b>{kpi.value}</b>
-            <span>{kpi.beside}</span>
-          </div>
-          {kpi.spark ? <Spark spark={kpi.spark} /> : <Ruler ruler={kpi.ruler ?? null} />}
-          <div className="kpi-note">{kpi.note}</div>
+          {compact ? <Two kpi={kpi} /> : <Three kpi={kpi} />}
         </div>
       ))}
     </section>
+  );
+}
+
+function Two({ kpi }: { kpi: Kpi }) {
+  return (
+    <div className="kpi-body">
+      <b>{kpi.value}</b>
+      <span className="kpi-two">
+        <span>{kpi.beside}</span>
+        <span>{kpi.note}</span>
+      </span>
+    </div>
+  );
+}
+
+function Three({ kpi }: { kpi: Kpi }) {
+  return (
+    <>
+      <div className="kpi-value">
+        <b>{kpi.value}</b>
+        <span>{kpi.beside}</span>
+      </div>
+      {kpi.spark ? <Spark spark={kpi.spark} /> : <Ruler ruler={kpi.ruler ?? null} />}
+      <div className="kpi-note">{kpi.note}</div>
+    </>
   );
 }
 

@@ -2,11 +2,12 @@ import { useMediaQuery } from "@mantine/hooks";
 import { useState } from "react";
 import { useTitle } from "../app/title";
 import { Cursor } from "../charts/cursor";
+import { silentFor } from "../client/words";
+import { FederatedScreen } from "../federated/FederatedScreen";
 import type { RunView } from "../hooks/useRun";
 import { CentralisedScreen } from "./CentralisedScreen";
 import { RunHeader } from "./RunHeader";
 import "./run.css";
-import { silentFor } from "./silence";
 import { badgeOf } from "./state";
 import { clockTime, durationWords } from "./time";
 
@@ -26,7 +27,7 @@ export function RunScreen({ view, now }: Props) {
   const phone = useMediaQuery(PHONE, window.matchMedia(PHONE).matches, { getInitialValueInEffect: false });
   useTitle(model?.name ?? "", { back: "/" });
   if (!model) return null;
-  const quiet = silentFor(model, now);
+  const quiet = silentFor(model.state, now);
   const badge = badgeOf(model, line, quiet !== null);
   const silentSince = quiet !== null && model.lastHeard !== null ? clockTime(model.lastHeard) : null;
   const age = line.kind === "away" ? `${durationWords(now - line.since)} old` : null;
@@ -34,7 +35,11 @@ export function RunScreen({ view, now }: Props) {
   return (
     <div className="run-page">
       <RunHeader model={model} sentence={sentence} badge={badge} onStop={null} />
-      <CentralisedScreen model={model} cursor={cursor} now={now} silentSince={silentSince} age={age} />
+      {model.federated ? (
+        <FederatedScreen model={model} told={view.told} cursor={cursor} now={now} age={age} />
+      ) : (
+        <CentralisedScreen model={model} cursor={cursor} now={now} silentSince={silentSince} age={age} />
+      )}
     </div>
   );
 }

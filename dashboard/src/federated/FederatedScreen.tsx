@@ -1,0 +1,72 @@
+import { useMemo } from "react";
+import type { Cursor } from "../charts/cursor";
+import type { RunModel } from "../client/model";
+import type { RunState } from "../client/state";
+import { EventRow } from "../run/EventsPanel";
+import { eventLines } from "../run/events";
+import { KpiStrip } from "../run/Kpis";
+import { ResultsCard } from "../run/ResultsCard";
+import { SetupPanel } from "../run/SetupPanel";
+import { useSteady } from "../run/useSteady";
+import { Board } from "./Board";
+import { boardOf } from "./board";
+import { globalCurve } from "./curves";
+import { CurveSide, GlobalCurve } from "./GlobalCurve";
+import "./federated.css";
+import { federatedKpis } from "./kpis";
+import { panelOf } from "./openPanel";
+import { SmallMultiples } from "./SmallMultiples";
+
+interface Props {
+  model: RunModel;
+  /** The run's state with its words, made for this moment. */
+  told: RunState | null;
+  cursor: Cursor;
+  now: number;
+  age: string | null;
+}
+
+/** Picture 03: figures, the board with the open round beside it, the global curve in its columns, small multiples. */
+export function FederatedScreen({ model, told, cursor, now, age }: Props) {
+  const board = boardOf(model, now);
+  const panel = panelOf(model, told, now);
+  const lines = useMemo(() => eventLines(model), [model]);
+  const drawn = globalCurve(model, board.columns.length, 600);
+  const spec = useSteady(drawn.spec, `global-${drawn.metric}`, model.round);
+  const curve = { ...drawn, spec };
+  return (
+    <>
+      <KpiStrip kpis={federatedKpis(model, panel)} age={age} compact />
+      <Board
+        model={model}
+        board={board}
+        panel={panel}
+        curve={() => <GlobalCurve curve={curve} cursor={cursor} />}
+        curveSide={<CurveSide curve={curve} cursor={cursor} />}
+        events={
+          <>
+            <div className="board-events-head">
+              <b>Events</b>
+              <span className="text3 t-note">{model.events.length} so far, newest first</span>
+            </div>
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+            <section className="board-events-list" aria-label="Events, newest first" tabIndex={0}>
+              <ol>
+                {lines.map((line) => (
+                  <EventRow line={line} key={line.key} />
+                ))}
+              </ol>
+            </section>
+          </>
+        }
+      />
+      <SmallMultiples model={model} panel={panel} cursor={cursor} />
+      <div className="federated-foot">
+        <ResultsCard model={model} />
+        <div className="card">
+          <SetupPanel model={model} />
+        </div>
+      </div>
+    </>
+  );
+}
