@@ -108,6 +108,9 @@ class CentralizedTrainer:
         config = self.config if epochs is None else _with_epochs(self.config, epochs)
         if self.websocket_manager is not None and on_event_loop():
             return self._start(source_path, experiment_name, config, run_id)
+        if run_id is None:
+            # Nobody waits for this run yet: a slip of the pen is told to the caller and leaves no failed run behind.
+            _check(source_path, config)
         metrics = MetricsCollectorCallback(
             save_dir=None,
             experiment_name=experiment_name,
@@ -206,8 +209,7 @@ class CentralizedTrainer:
         self, source: str | Path | None, experiment_name: str, config: TrainingConfig, run_id: str | None
     ) -> dict[str, Any]:
         # What can be known to be wrong now is told to the caller, not to a log nobody reads.
-        choose_device(config.device)
-        find_source(source)
+        _check(source, config)
         run = run_id or new_run_id(experiment_name)
         assert self.websocket_manager is not None
         self.progress_log_dir.mkdir(parents=True, exist_ok=True)
@@ -222,6 +224,12 @@ class CentralizedTrainer:
             checkpoint_dir=self.checkpoint_dir,
         )
         return {"run_id": run, "status": "started", "experiment_name": experiment_name}
+
+
+def _check(source: str | Path | None, config: TrainingConfig) -> None:
+    """Raises what would end the run before its first batch, as far as that can be known in a moment."""
+    choose_device(config.device)
+    find_source(source)
 
 
 def _with_epochs(config: TrainingConfig, epochs: int) -> TrainingConfig:

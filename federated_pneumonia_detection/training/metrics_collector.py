@@ -328,8 +328,7 @@ class MetricsCollectorCallback(pl.Callback):
         else:
             if isinstance(exception, LossBecameNaN):
                 logger.log_alert("error", "The training loss became NaN", f"{exception}; try a lower learning rate")
-            detail = "".join(traceback.format_exception(exception))
-            logger.log_training_error(_told(exception), detail[-_DETAIL_CHARACTERS:])
+            logger.log_training_error(_told(exception), _detail(exception))
 
     def close(self) -> None:
         """Closes the logger; the callback can be used again, for another attempt."""
@@ -389,6 +388,13 @@ def _jsonable(row: Mapping[str, Any]) -> dict[str, Any]:
 def _hyperparameters(pl_module: pl.LightningModule) -> dict[str, Any]:
     """What the module saved as its hyperparameters, as far as JSON can tell it."""
     return {str(k): v for k, v in dict(pl_module.hparams).items() if isinstance(v, str | int | float | bool)}
+
+
+def _detail(exception: BaseException) -> str | None:
+    """The end of the traceback; nothing for an error of ours, whose one line says all that helps."""
+    if isinstance(exception, DataError | TrainingError | ConfigError):
+        return None
+    return "".join(traceback.format_exception(exception))[-_DETAIL_CHARACTERS:]
 
 
 def _told(exception: BaseException) -> str:

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 
 from federated_pneumonia_detection.data import DataError, read_image
+from federated_pneumonia_detection.data.images import IMAGE_SUFFIXES
 from federated_pneumonia_detection.training.checkpoints import load_checkpoint
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.errors import TrainingError
 from federated_pneumonia_detection.training.inference import predict_logits
 
-__all__ = ["IMAGE_SUFFIXES", "Prediction", "find_images", "predict_images"]
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".dcm")
+__all__ = ["Prediction", "find_images", "predict_images"]
 
 # Images read before they are judged: bounds memory for a folder of any size.
 _CHUNK = 256
@@ -58,7 +57,7 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
             if not inside:
-                raise TrainingError(f"{path}: no image below it; known are {', '.join(IMAGE_SUFFIXES)}")
+                raise TrainingError(f"{path}: no image below it; known are {', '.join(sorted(IMAGE_SUFFIXES))}")
             found += inside
         elif path.exists():
             found.append(path)

@@ -16,6 +16,8 @@ _ADVICE = (
     r".*number of training batches .* is smaller than the logging interval.*",
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
     r".*you defined a `validation_step` but have no `val_dataloader`.*",
+    # No validation split: the newest network is kept then.
+    r".*Total length of `list` across ranks is zero.*",
     r".*GPU available but not used.*",
     # The running average is in eval mode on purpose.
     r".*module\(s\) in eval mode at the start of training.*",
