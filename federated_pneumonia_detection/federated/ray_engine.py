@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from typing import Any
 
 from flwr.app import Context, Message
 from flwr.app.user_config import UserConfigValue
@@ -25,11 +25,13 @@ from federated_pneumonia_detection.federated.errors import EngineMissing
 
 __all__ = ["run_ray"]
 
+_log = logging.getLogger(__name__)
+
 _OBJECT_STORE_BYTES = 200_000_000
 _LINGER_S = 10.0
 # One processor for each actor. Flower would put a dead actor back among the living, where every later message to it
 # fails; so Ray makes a new one in its place.
-_ACTOR = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1}
+_ACTOR: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1}
 # Unix sockets have names of at most 107 bytes, and Ray puts some 70 behind the directory.
 _LONGEST_DIRECTORY = 35
 
@@ -63,48 +65,58 @@ def run_ray(
 
     actors = max(1, min(_cpus(), len(node_configs)))
     _start_ray(actors)
-    raised: list[BaseException] = []
-    is_over = threading.Event()
+    server = _Server(server_app)
     try:
-        with suppress(_Told):
-            run_simulation(
-                server_app=_remembering(server_app, raised, is_over),
-                client_app=_Operated(client_app, node_configs),
-                num_supernodes=len(node_configs),
-                backend_config={"client_resources": _ACTOR},
-            )
+        run_simulation(
+            server_app=server.app,
+            client_app=_Operated(client_app, node_configs),
+            num_supernodes=len(node_configs),
+            backend_config={"client_resources": _ACTOR},
+        )
+    # Once the server app has ended, how Flower takes its actors down is of no interest to the run.
+    except Exception:
+        if not server.has_ended:
+            raise
+        _log.debug("Flower's simulation ended badly, after the run", exc_info=True)
     finally:
-        is_over.set()
+        server.is_over.set()
         _stop_ray()
-    if raised:
-        raise raised[0]
+    if server.raised is not None:
+        raise server.raised
 
 
-class _Told(Exception):
-    """The server app raised; what it raised is kept aside, so that Flower wraps it in nothing."""
+class _Server:
+    """A server app whose end, and what it raised, is known outside of Flower's thread.
 
+    Attributes:
+        app: the app to give to Flower.
+        has_ended: whether the server app has come to an end.
+        raised: what it raised, if it did.
+        is_over: set when Flower has come to an end, too.
+    """
 
-def _remembering(server_app: ServerApp, raised: list[BaseException], is_over: threading.Event) -> ServerApp:
-    app = ServerApp()
+    def __init__(self, inner: ServerApp) -> None:
+        self.app = ServerApp()
+        self.has_ended = False
+        self.raised: BaseException | None = None
+        self.is_over = threading.Event()
 
-    def stop_whoever_lingers() -> None:
+        @self.app.main()
+        def main(grid: Grid, context: Context) -> None:
+            try:
+                inner(grid, context)
+            # Carried to the caller's thread, and raised there.
+            except BaseException as error:  # noqa: BLE001
+                self.raised = error
+            finally:
+                self.has_ended = True
+                threading.Thread(target=self._stop_whoever_lingers, name="fpd-stop-ray", daemon=True).start()
+
+    def _stop_whoever_lingers(self) -> None:
         # Flower waits for its actors, and one whose client never returns would keep it for ever. Clients that hear a
         # request to stop end by themselves within a batch.
-        if not is_over.wait(_LINGER_S):
+        if not self.is_over.wait(_LINGER_S):
             _stop_ray()
-
-    @app.main()
-    def main(grid: Grid, context: Context) -> None:
-        try:
-            server_app(grid, context)
-        # Carried to the caller's thread and raised there.
-        except BaseException as error:
-            raised.append(error)
-            raise _Told from error
-        finally:
-            threading.Thread(target=stop_whoever_lingers, name="fpd-stop-ray", daemon=True).start()
-
-    return app
 
 
 def _cpus() -> int:

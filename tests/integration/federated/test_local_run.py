@@ -1,0 +1,323 @@
+"""A whole federated run in this process: what it tells, what it leaves, and how it goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from flwr.app import Context, Message
+from flwr.clientapp.typing import ClientAppCallable
+
+from federated_pneumonia_detection.data import DataError
+from federated_pneumonia_detection.federated import AllClientsFailed, FederatedTrainer
+from federated_pneumonia_detection.progress.cancel import request_cancel
+from federated_pneumonia_detection.training import load_checkpoint
+
+Make = Callable[..., FederatedTrainer]
+Told = Callable[..., list[dict[str, Any]]]
+
+CLIENTS = ("client_0", "client_1", "client_2")
+
+
+def types(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["type"] for message in messages if message["type"] != "step"]
+
+
+def test_three_clients_and_the_server_are_one_run_with_four_journals(
+    make_trainer: Make, small_source: Path, tmp_path: Path
+) -> None:
+    make_trainer().train(small_source, "demo", run_id="r1")
+
+    names = {path.name for path in (tmp_path / "logs" / "progress").glob("*.jsonl")}
+    assert names == {"r1.jsonl", *(f"r1.{client}.jsonl" for client in CLIENTS)}
+
+
+def test_the_server_tells_rounds_and_aggregates_and_the_end(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    make_trainer(num_rounds=2).train(small_source, "demo")
+
+    messages = told()
+    once = ["round_start", "round_aggregated", "round_end"]
+    assert types(messages) == ["run_start", *once, *once, "test_curves", "training_complete"]
+    assert not any("client_id" in message for message in messages)
+    assert [message["round"] for message in messages if message["type"] in once] == [1, 1, 1, 2, 2, 2]
+
+
+def test_run_start_says_what_is_trained_on_what(make_trainer: Make, small_source: Path, told: Told) -> None:
+    make_trainer(num_rounds=1).train(small_source, "demo")
+
+    (start,) = told(kind="run_start")
+    assert (start["experiment_name"], start["mode"], start["total_rounds"]) == ("demo", "federated", 1)
+    assert start["config"]["num_clients"] == 3
+    assert start["software"]["flwr"] == "1.41.0"
+    assert start["data"]["splits"]["train"] == {"n": 120, "normal": 40, "pneumonia": 80}
+    clients = start["data"]["clients"]
+    assert list(clients) == list(CLIENTS)
+    assert sum(client["train"]["n"] for client in clients.values()) == 120
+    assert sum(client["val"]["pneumonia"] for client in clients.values()) == 24
+    assert str(small_source) not in str(start)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_each_client_tells_one_start_and_one_end_of_each_round_and_what_lies_between(
+    make_trainer: Make, small_source: Path, told: Told, client: str
+) -> None:
+    make_trainer(num_rounds=2, local_epochs=2).train(small_source, "demo")
+
+    messages = told(client)
+    once = ["round_start", "local_epoch", "local_epoch", "round_end"]
+    assert types(messages) == [*once, *once]
+    assert {message["client_id"] for message in messages} == {client}
+    steps = [m for m in messages if m["type"] == "step"]
+    assert {m["round"] for m in steps} == {1, 2}
+    assert [m["step"] for m in steps if m["round"] == 2 and m["epoch"] == 1] == [1, 2]
+    assert steps[0]["total_steps"] == 2
+
+
+def test_round_end_holds_metrics_with_their_numbers_of_images(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    make_trainer(num_rounds=1).train(small_source, "demo")
+
+    (start,) = told(kind="run_start")
+    (end,) = told("client_1", kind="round_end")
+    counts = start["data"]["clients"]["client_1"]
+    fit, evaluated = end["fit_metrics"], end["eval_metrics"]
+    assert fit["num_samples"] == counts["train"]["n"] and fit["num_normal"] == counts["train"]["normal"]
+    assert evaluated["num_samples"] == counts["val"]["n"]
+    assert {"train_loss", "train_auroc", "learning_rate"} <= fit.keys()
+    assert {"val_loss", "val_accuracy", "val_recall", "val_auroc"} <= evaluated.keys()
+    assert not any(key.startswith("val") for key in fit)
+
+
+def test_the_aggregate_is_measured_on_the_whole_validation_split(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    make_trainer(num_rounds=1).train(small_source, "demo")
+
+    (aggregated,) = told(kind="round_aggregated")
+    assert aggregated["metrics"]["num_samples"] == 36
+    assert {"val_loss", "val_auroc", "train_loss"} <= aggregated["metrics"].keys()
+    assert (aggregated["num_clients"], aggregated["failed_clients"]) == (3, [])
+
+
+def test_the_end_tells_the_test_and_its_curves(make_trainer: Make, small_source: Path, told: Told) -> None:
+    results = make_trainer(num_rounds=2, local_epochs=2).train(small_source, "demo")
+
+    (complete,), (curves,) = told(kind="training_complete"), told(kind="test_curves")
+    final = complete["final_metrics"]
+    assert (final["total_rounds"], final["total_epochs"], final["test_num_samples"]) == (2, 4, 36)
+    assert {"best_round", "best_val_recall", "best_val_loss", "duration_seconds", "test_auroc"} <= final.keys()
+    assert sum(curves["confusion"].values()) == 36
+    assert results["status"] == "completed"
+    assert results["final_metrics"]["test_auroc"] == pytest.approx(final["test_auroc"])
+
+
+def test_the_best_global_model_loads_like_any_other(make_trainer: Make, small_source: Path) -> None:
+    results = make_trainer(num_rounds=1).train(small_source, "demo", run_id="r1")
+
+    network, config = load_checkpoint(results["best_model_path"])
+
+    assert config.model_args == {"channels": [4, 4, 8]}
+    assert results["best_model_path"].endswith("checkpoints/r1/best.pt")
+    assert network(torch.zeros(2, 1, 28, 28)).shape == (2,)
+
+
+def weights(results: dict[str, Any]) -> str:
+    state = torch.load(results["best_model_path"], weights_only=True)
+    return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in state.values())).hexdigest()
+
+
+@pytest.mark.parametrize("strategy", ["fedavg", "fedadam"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(
+    make_trainer: Make, small_source: Path, tmp_path: Path, strategy: str
+) -> None:
+    runs = [
+        make_trainer(where=tmp_path / name, num_rounds=2, strategy=strategy, fraction_train=0.7, seed=seed).train(
+            small_source, "demo"
+        )
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+
+    first, again, other = map(weights, runs)
+    assert first == again
+    assert first != other
+
+
+def test_a_network_that_draws_by_itself_repeats_too(make_trainer: Make, small_source: Path, tmp_path: Path) -> None:
+    """Dropout draws from torch's one generator, which a run before it has moved on."""
+    settings = {
+        "model": "monai.networks.nets.Classifier",
+        "model_args": {
+            "in_shape": [1, 28, 28], "classes": 1, "channels": [4, 8], "strides": [2, 2], "dropout": 0.5,
+        },
+        "num_rounds": 1,
+    }  # fmt: skip
+    first = make_trainer(where=tmp_path / "a", **settings).train(small_source, "demo")
+    torch.rand(7)
+    again = make_trainer(where=tmp_path / "b", **settings).train(small_source, "demo")
+
+    assert weights(first) == weights(again)
+
+
+@pytest.mark.parametrize("strategy", ["fedprox", "fedadam"])
+def test_the_other_strategies_come_to_a_tested_end(
+    make_trainer: Make, small_source: Path, strategy: str
+) -> None:
+    results = make_trainer(strategy=strategy, num_rounds=2).train(small_source, "demo")
+
+    assert results["status"] == "completed"
+    assert results["final_metrics"]["test_loss"] is not None
+
+
+def test_fedprox_holds_the_clients_back(make_trainer: Make, small_source: Path, tmp_path: Path) -> None:
+    free = make_trainer(where=tmp_path / "a", num_rounds=1, strategy="fedavg").train(small_source, "demo")
+    held = make_trainer(where=tmp_path / "b", num_rounds=1, strategy="fedprox", proximal_mu=10.0).train(
+        small_source, "demo"
+    )
+    loose = make_trainer(where=tmp_path / "c", num_rounds=1, strategy="fedprox", proximal_mu=0.0).train(
+        small_source, "demo"
+    )
+
+    assert weights(free) != weights(held)
+    assert weights(free) == weights(loose)
+
+
+def test_a_client_that_fails_in_one_round_is_named_and_the_run_completes(
+    make_trainer: Make, small_source: Path, told: Told, fails_in: Any
+) -> None:
+    results = make_trainer(fails_in(2, clients=(1,)), num_rounds=3).train(small_source, "demo")
+
+    assert results["status"] == "completed"
+    (failed,) = told(kind="client_failed")
+    assert (failed["round"], failed["client_id"]) == (2, "client_1")
+    assert failed["error"] == "MemoryError: no memory is left"
+    aggregated = told(kind="round_aggregated")
+    assert [message["num_clients"] for message in aggregated] == [3, 2, 3]
+    assert [message["failed_clients"] for message in aggregated] == [[], ["client_1"], []]
+    assert [message["round"] for message in told("client_1", kind="round_start")] == [1, 2, 3]
+    assert [message["round"] for message in told("client_1", kind="round_end")] == [1, 3]
+
+
+def test_a_run_whose_clients_all_fail_is_a_failed_run_and_says_why(
+    make_trainer: Make, small_source: Path, told: Told, fails_in: Any
+) -> None:
+    with pytest.raises(AllClientsFailed) as caught:
+        make_trainer(fails_in(2), num_rounds=3).train(small_source, "demo")
+
+    (error,) = told(kind="training_error")
+    assert error["error"] == str(caught.value)
+    assert error["error"] == (
+        "all clients failed in round 2: client_0: MemoryError: no memory is left (and 2 more, all the same)"
+    )
+    assert error["detail"].splitlines()[2] == "client_2: MemoryError: no memory is left"
+    assert [message["client_id"] for message in told(kind="client_failed")] == list(CLIENTS)
+    assert types(told())[-1] == "training_error"
+
+
+class _Asks:
+    """A mod that asks the run to stop when a round begins."""
+
+    def __init__(self, log_dir: Path, run_id: str, round_num: int) -> None:
+        self.log_dir, self.run_id, self.round_num = log_dir, run_id, round_num
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        if message.content["config"]["server-round"] == self.round_num:
+            request_cancel(self.log_dir, self.run_id, reason="seen enough", by="Anna")
+        return call_next(message, context)
+
+
+def test_a_cancelled_run_says_who_and_keeps_the_best_model_so_far(
+    make_trainer: Make, small_source: Path, told: Told, tmp_path: Path
+) -> None:
+    log_dir = tmp_path / "logs" / "progress"
+    # Long enough that only the look at each batch can end it in time.
+    trainer = make_trainer(_Asks(log_dir, "r1", 2), num_rounds=2, local_epochs=1)
+    trainer.config = trainer.config.model_copy(update={"num_rounds": 50})
+
+    results = trainer.train(small_source, "demo", run_id="r1")
+
+    assert results["status"] == "cancelled"
+    (cancelled,) = told(kind="training_cancelled")
+    assert (cancelled["reason"], cancelled["by"]) == ("seen enough", "Anna")
+    assert types(told())[-1] == "training_cancelled"
+    assert told(kind="client_failed") == [] and told(kind="training_error") == []
+    assert load_checkpoint(results["best_model_path"])
+    assert not (log_dir / "r1.cancel").exists()
+
+
+def test_a_request_to_stop_is_heard_in_the_middle_of_a_round(
+    make_trainer: Make, small_source: Path, told: Told, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    log_dir = tmp_path / "logs" / "progress"
+    trainer = make_trainer(num_rounds=1, local_epochs=10_000)
+    results: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: results.append(trainer.train(small_source, "demo", run_id="r1")))
+    thread.start()
+    wait_until(lambda: len(told("client_0")) > 10, "a client has trained some batches")
+
+    request_cancel(log_dir, "r1", reason="too slow", by="Ben")
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert results[0]["status"] == "cancelled"
+    assert results[0]["best_model_path"] is None
+
+
+class _Waits:
+    def __init__(self, let_go: threading.Event) -> None:
+        self.let_go = let_go
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        self.let_go.wait()
+        return call_next(message, context)
+
+
+def test_clients_that_never_answer_end_the_run_when_their_time_is_up(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    let_go = threading.Event()
+    threading.Timer(3.0, let_go.set).start()
+
+    with pytest.raises(AllClientsFailed, match="no answer within 0.5 s"):
+        make_trainer(_Waits(let_go), num_rounds=1, reply_timeout_s=0.5).train(small_source, "demo")
+
+    assert [message["client_id"] for message in told(kind="client_failed")] == list(CLIENTS)
+
+
+def test_a_validation_loss_that_does_not_fall_ends_the_rounds_early(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    # A rate at which nothing is learned: the loss after the first round is as good as it gets.
+    results = make_trainer(num_rounds=50, early_stopping_patience=2, learning_rate=9.0).train(small_source, "demo")
+
+    assert results["status"] == "completed"
+    assert results["final_metrics"]["total_rounds"] < 50
+    (alert,) = [message for message in told(kind="alert") if message["title"] == "Stopped early"]
+    assert alert["text"] == "the validation loss has not fallen for 2 rounds"
+    assert len(told(kind="round_start")) == len(told(kind="round_end"))
+
+
+def test_more_hospitals_than_images_is_told_before_anything_is_trained(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    with pytest.raises(DataError, match="cannot be dealt out to 1000 clients"):
+        make_trainer(num_clients=1000).train(small_source, "demo")
+
+    assert types(told()) == ["run_start", "training_error"]
+
+
+def test_a_source_that_is_not_there_is_a_failed_run_without_its_path(
+    make_trainer: Make, tmp_path: Path, told: Told
+) -> None:
+    with pytest.raises(DataError):
+        make_trainer().train(tmp_path / "nowhere.npz", "demo")
+
+    (error,) = told(kind="training_error")
+    assert "no such file" in error["error"] and str(tmp_path) not in error["error"]
