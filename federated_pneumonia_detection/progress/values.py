@@ -16,6 +16,7 @@ Warn = Callable[[str, str], None]
 _DEEPEST = 20
 _BIGGEST = 2**63 - 1
 _MOST_POINTS = 200
+_MOST_IN_AN_ARRAY = 16_384
 
 
 def metrics_of(raw: Any, warn: Warn) -> tuple[Metrics, list[str]]:
@@ -37,7 +38,7 @@ def metrics_of(raw: Any, warn: Warn) -> tuple[Metrics, list[str]]:
         return {}, []
     metrics: Metrics = {}
     not_finite: list[str] = []
-    _flatten(raw, "", metrics, not_finite, warn, 0)
+    _flatten(raw, "", metrics, not_finite, warn, ())
     return metrics, not_finite
 
 
@@ -67,19 +68,26 @@ def text(value: Any) -> str:
         return f"<{type(value).__name__}>"
 
 
-def plain(value: Any, warn: Warn, depth: int = 0) -> Any:
-    """Any value as JSON can tell it, nested as it is; what cannot be told becomes `None`. Never raises."""
+def plain(value: Any, warn: Warn, within: tuple[int, ...] = ()) -> Any:
+    """Any value as JSON can tell it, nested as it is; what cannot be told becomes `None`. Never raises.
+
+    Args:
+        value: anything.
+        warn: told what cannot be told.
+        within: what the value lies in, so that what contains itself ends.
+    """
     if value is None or type(value) is bool:
         return value
     if type(value) is str:
         return text(value)
-    if depth < _DEEPEST:
+    if len(within) < _DEEPEST and id(value) not in within:
+        inside = (*within, id(value))
         if isinstance(value, Mapping):
-            return {text(name): plain(inner, warn, depth + 1) for name, inner in _items(value, warn)}
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [plain(inner, warn, depth + 1) for inner in value]
+            return {text(name): plain(inner, warn, inside) for name, inner in _items(value, warn)}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [plain(inner, warn, inside) for inner in value]
         if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", None):
-            return plain(_array(value), warn, depth + 1)
+            return plain(_array(value), warn, inside)
     return _told(value, warn)
 
 
@@ -95,12 +103,13 @@ def column(values: Any, warn: Warn) -> list[float | None]:
 
 
 def _flatten(
-    raw: Mapping[Any, Any], prefix: str, metrics: Metrics, not_finite: list[str], warn: Warn, depth: int
+    raw: Mapping[Any, Any], prefix: str, metrics: Metrics, not_finite: list[str], warn: Warn, within: tuple[int, ...]
 ) -> None:
+    inside = (*within, id(raw))
     for name, value in _items(raw, warn):
         key = prefix + text(name)
-        if isinstance(value, Mapping) and depth < _DEEPEST:
-            _flatten(value, f"{key}/", metrics, not_finite, warn, depth + 1)
+        if isinstance(value, Mapping) and len(inside) < _DEEPEST and id(value) not in inside:
+            _flatten(value, f"{key}/", metrics, not_finite, warn, inside)
             continue
         number = value if type(value) is float else _scalar(value)
         if isinstance(number, float) and not math.isfinite(number):
@@ -152,7 +161,8 @@ def _scalar(value: Any) -> Value:
 
 def _array(value: Any) -> Any:
     try:
-        return value.tolist()
+        # No picture and no dataset belongs into a progress message.
+        return value.tolist() if math.prod(value.shape) <= _MOST_IN_AN_ARRAY else None
     except Exception:  # noqa: BLE001 - a tensor on a device that is gone, or somebody's own class
         return None
 
