@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from federated_pneumonia_detection import __version__
-from federated_pneumonia_detection.cli import demo, runs, serve, train, watch
+from federated_pneumonia_detection.cli import config, data, demo, doctor, evaluate, predict, runs, serve, train, watch
 
 __all__ = ["app"]
 
@@ -38,3 +38,8 @@ app.command("watch")(watch.watch)
 app.command("runs")(runs.runs)
 app.command("logs")(runs.logs)
 app.command("export")(runs.export)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
+app.command("doctor")(doctor.doctor)

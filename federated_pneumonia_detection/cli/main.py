@@ -77,4 +77,5 @@ def _usage(error: click.UsageError) -> str:
     if mark:
         told = f"{head}{mark}{rest.split(' Did you mean ')[0]}"
     command = error.ctx.command_path if error.ctx is not None else "fpd"
-    return f"{told.rstrip()} See `{command} --help`."
+    told = told.rstrip()
+    return f"{told}{'' if told[-1:] in '.?!' else '.'} See `{command} --help`."
