@@ -46,12 +46,17 @@ def writer_for(
 
 
 def close_all() -> None:
-    """End every journal of this process, at its exit; what is said afterwards counts as lost."""
-    global _exiting
+    """End every journal of this process; a logger that says something more opens another one."""
     with _registry_lock:
         writers = list(_open)
     for writer in writers:
         writer.close()
+
+
+def _at_exit() -> None:
+    # What is said afterwards, by finalizers, could be ended by nobody any more; it counts as lost.
+    global _exiting
+    close_all()
     _exiting = True
 
 
@@ -80,7 +85,7 @@ def _end_with_this_process() -> None:
     if util is None or process is None or process.parent_process() is None or _finalizing_pid == os.getpid():
         return
     _finalizing_pid = os.getpid()
-    util.Finalize(None, close_all, exitpriority=-100)
+    util.Finalize(None, _at_exit, exitpriority=-100)
 
 
 def _in_a_child() -> None:
@@ -92,6 +97,6 @@ def _in_a_child() -> None:
     _open.clear()
 
 
-atexit.register(close_all)
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_a_child)

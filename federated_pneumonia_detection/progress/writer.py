@@ -206,6 +206,9 @@ class Writer:
                         upkeep.ask(self, time.monotonic() + _RETRY_S)
                 finally:
                     self._busy = False
+            if self._is_urgent and self._document is not None:
+                self._is_urgent = False
+                self._document.replace(wait=True)
         except Exception as error:  # noqa: BLE001 - the thread serves all writers: one must not end it for the others
             self.warn("upkeep", f"its upkeep failed ({type(error).__name__}: {error})")
 
@@ -219,21 +222,23 @@ class Writer:
         if now >= self._next_look:
             self._look(now)
         kind = type(message)
-        if (self._journal is None or self._waiting or self._detached) and not self._recover():
-            self._n += 1
-            self._hold(body, kind)
-            return
+        # Twice where what waited was the end of a journal: then another one is opened.
+        while self._journal is None or self._waiting or self._detached:
+            if not self._recover():
+                self._n += 1
+                self._hold(body, kind)
+                return
         # Counted first: interrupted in between, a number is missing, which is told; never used twice, which is not.
         self._n += 1
         try:
-            self._journal.append(body, self._n)  # type: ignore[union-attr]
+            self._journal.append(body, self._n)
         except OSError as error:
             self._failed(error)
             self._hold(body, kind)
             return
         if kind is not Step and (kind in _NOW or self._is_over(message)):
             self._is_urgent = True
-            self._journal.sync()  # type: ignore[union-attr]
+            self._journal.sync()
             if kind is not RunStart:
                 self._end_journal()
 
@@ -276,10 +281,10 @@ class Writer:
         except (OSError, ValueError) as error:  # ValueError: a directory's name with a NUL in it
             self._failed(error)
             return False
+        self._is_urgent = True
         if ended:
             self._journal.sync()
             self._end_journal()
-            return self._recover()
         return True
 
     def _open(self) -> Journal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from federated_pneumonia_detection.progress.framing import FORMAT, JournalHeader
 from federated_pneumonia_detection.progress.journal import Journal
 from federated_pneumonia_detection.progress.liveness import boot_id, host_name, pid_start
 from federated_pneumonia_detection.progress.reading import JournalReader
+from federated_pneumonia_detection.progress.registry import close_all
 
 MakeHeader = Callable[..., JournalHeader]
 
@@ -20,6 +21,12 @@ MakeHeader = Callable[..., JournalHeader]
 @pytest.fixture(autouse=True)
 def no_run_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FPD_RUN_ID", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def ended_writers() -> Iterator[None]:
+    yield
+    close_all()
 
 
 @pytest.fixture
