@@ -1,0 +1,50 @@
+"""A stranger's script that trains on two processes: run by test_ddp.py, and by Lightning for the second process."""
+
+import sys
+import warnings
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from federated_pneumonia_detection.training import prepare_trainer_and_callbacks_pl
+
+warnings.simplefilter("ignore")
+
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 1)
+
+    def training_step(self, batch, batch_idx):
+        loss = self.layer(batch[0]).square().mean()
+        self.log("train_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", self.layer(batch[0]).square().mean(), sync_dist=True)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def main():
+    strategy, directory = sys.argv[1:]
+    torch.set_num_threads(1)
+    loader = DataLoader(TensorDataset(torch.randn(32, 4)), batch_size=4)
+    prepared = prepare_trainer_and_callbacks_pl(
+        checkpoint_dir=f"{directory}/checkpoints",
+        logs_dir=directory,
+        experiment_name="two processes",
+        epochs=2,
+        strategy=strategy,
+        accelerator="cpu",
+        devices=2,
+    )
+    prepared.trainer.fit(Module(), loader, loader)
+
+
+if __name__ == "__main__":
+    main()
