@@ -3,8 +3,9 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
-import "@mantine/core/styles.css";
-import "@mantine/spotlight/styles.css";
+import "@mantine/core/styles.layer.css";
+import "@mantine/spotlight/styles.layer.css";
+import "uplot/dist/uPlot.min.css";
 import "../src/app/tokens.css";
 import "../src/app/base.css";
 import "../src/app/shell.css";
@@ -20,7 +21,16 @@ const make = SCENES[asked];
 function Gallery() {
   if (!make) return <p>Scenes: {Object.keys(SCENES).join(", ")}</p>;
   const { view, now } = make();
-  return <RunScreen view={view} now={now} tryNow={() => undefined} websocketBlocked={asked === "polling"} />;
+  if (!view.model) return null;
+  return (
+    <RunScreen
+      view={view}
+      model={view.model}
+      now={now}
+      tryNow={() => undefined}
+      websocketBlocked={asked === "polling"}
+    />
+  );
 }
 
 const root = document.getElementById("root");

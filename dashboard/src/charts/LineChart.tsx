@@ -1,6 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import type uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
 import "./charts.css";
 import { lastAtOrBefore, nearest } from "./columns";
 import { type Cursor, moveCursor, zoom } from "./cursor";

@@ -122,7 +122,7 @@ function readGlobal(model: RunModel, metric: string, points: Points, at: number 
 
 /** 1, 5, 10, 15 …: the first round is named, then round numbers. */
 function roundTicks(columns: number, pixels: number): number[] {
-  const step = columns <= 12 ? 1 : (wholeTicks(0, columns, pixels, 60)[1] ?? 5);
+  const step = columns <= 12 ? 1 : (wholeTicks(0, columns, pixels, 120)[1] ?? 5);
   if (step <= 1) return Array.from({ length: columns }, (_, i) => i + 1);
   const found = [1];
   for (let at = step; at <= columns; at += step) if (at > 1) found.push(at);

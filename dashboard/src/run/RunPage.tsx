@@ -13,7 +13,9 @@ export default function RunPage({ runId }: { runId: string }) {
   const now = useNow();
   if (view.state === "unknown") return <Unknown runId={runId} />;
   if (view.state === "loading" || !view.model) return <Loading />;
-  return <RunScreen view={view} now={now} tryNow={tryNow} websocketBlocked={websocketBlocked} />;
+  return (
+    <RunScreen view={view} model={view.model} now={now} tryNow={tryNow} websocketBlocked={websocketBlocked} />
+  );
 }
 
 function Unknown({ runId }: { runId: string }) {

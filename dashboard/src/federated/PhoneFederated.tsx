@@ -1,0 +1,127 @@
+import type { ReactNode } from "react";
+import { ChartCard } from "../charts/ChartCard";
+import type { Cursor } from "../charts/cursor";
+import { Mark } from "../charts/Mark";
+import type { RunModel } from "../client/model";
+import { rate } from "../client/numbers";
+import type { RunState } from "../client/state";
+import { EventsPanel } from "../run/EventsPanel";
+import { eventLines } from "../run/events";
+import { metricName } from "../run/figures";
+import { KpiStrip } from "../run/Kpis";
+import type { Tab } from "../run/PhoneFrame";
+import { ResultsCard } from "../run/ResultsCard";
+import { SetupPanel } from "../run/SetupPanel";
+import { useSteady } from "../run/useSteady";
+import { type Board, boardOf } from "./board";
+import { GLOBAL, globalCurve } from "./curves";
+import { federatedKpis } from "./kpis";
+import { HospitalWords, Segments } from "./OpenRows";
+import { type Panel, panelOf } from "./openPanel";
+import { RoundRail } from "./RoundRail";
+import { SmallMultiples } from "./SmallMultiples";
+import "./federated.css";
+
+interface Props {
+  model: RunModel;
+  told: RunState | null;
+  cursor: Cursor;
+  now: number;
+  age: string | null;
+}
+
+/** What each tab of a federated run shows on a phone: the board becomes a list of hospitals. */
+export function phoneFederated(props: Props): Readonly<Record<Tab, () => ReactNode>> {
+  const { model, told, now, cursor } = props;
+  const panel = panelOf(model, told, now);
+  const board = boardOf(model, now);
+  return {
+    now: () => (
+      <>
+        <RoundRail board={board} now={panel.title} />
+        <HospitalList panel={panel} board={board} />
+        <GlobalCard model={model} cursor={cursor} columns={board.columns.length} />
+      </>
+    ),
+    charts: () => (
+      <>
+        <KpiStrip kpis={federatedKpis(model, panel)} age={props.age} compact />
+        <GlobalCard model={model} cursor={cursor} columns={board.columns.length} />
+        <SmallMultiples model={model} panel={panel} cursor={cursor} />
+      </>
+    ),
+    events: () => (
+      <div className="card phone-events">
+        <EventsPanel lines={eventLines(model)} />
+      </div>
+    ),
+    setup: () => (
+      <>
+        <div className="card">
+          <SetupPanel model={model} />
+        </div>
+        <ResultsCard model={model} />
+      </>
+    ),
+  };
+}
+
+function HospitalList({ panel, board }: { panel: Panel; board: Board }) {
+  return (
+    <ul className="card hospitals">
+      {panel.rows.map((row, i) => {
+        const place = board.rows[i];
+        const late = row.state === "sent" && row.words.startsWith("Sent, ") ? row.words.slice(6) : null;
+        return (
+          <li key={place?.key ?? i}>
+            {place && <Mark look={place.look} />}
+            <b>{place?.name}</b>
+            <HospitalWords row={row} words={row.short} />
+            <span className="hospital-progress">
+              <Segments done={row.done} whole={row.whole} />
+              <span>
+                {row.full ?? late ?? (row.done === 0 && row.state === "waiting" ? row.time : row.progress)}
+              </span>
+            </span>
+            <span className="hospital-loss">
+              loss <b>{row.loss === null ? "none" : rate(row.loss)}</b>
+            </span>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function GlobalCard({ model, cursor, columns }: { model: RunModel; cursor: Cursor; columns: number }) {
+  const curve = globalCurve(model, columns, 300);
+  const base = useSteady(curve.spec, `phone-${curve.metric}`, model.round);
+  const spec = { ...base, yAxis: 40, flush: false, foot: null };
+  return (
+    <ChartCard
+      id="global"
+      title={`Global ${metricName(curve.metric)}`}
+      about="validation"
+      spec={spec}
+      cursor={cursor}
+      height={200}
+      xName="round"
+      empty={curve.points.x.length === 0 ? "first value after round 1" : null}
+      read={(x) => {
+        const read = curve.readAt(x);
+        return {
+          entries: [
+            {
+              look: GLOBAL,
+              marked: true,
+              label: "",
+              value: read?.value ?? "–",
+              ...(read?.interval ? { extra: read.interval } : {}),
+            },
+          ],
+          at: read ? `round ${read.round}, ${read.n}` : "",
+        };
+      }}
+    />
+  );
+}

@@ -1,0 +1,76 @@
+import type { ReactNode } from "react";
+import type { Cursor } from "../charts/cursor";
+import type { RunModel } from "../client/model";
+import { KeyRateCard, LossCard, OtherRatesCard } from "./CentralisedScreen";
+import { ConfusionCard } from "./Confusion";
+import { EventsPanel } from "./EventsPanel";
+import { eventLines } from "./events";
+import { KpiStrip } from "./Kpis";
+import { centralisedKpis } from "./kpis";
+import type { Tab } from "./PhoneFrame";
+import { RailBar } from "./RailBar";
+import { ResultsCard } from "./ResultsCard";
+import { RocCard } from "./Roc";
+import { epochRail } from "./rail";
+import { SetupPanel } from "./SetupPanel";
+import { durationWords } from "./time";
+
+interface Props {
+  model: RunModel;
+  cursor: Cursor;
+  now: number;
+  silentSince: string | null;
+  age: string | null;
+}
+
+const HEIGHT = 220;
+
+/** What each tab of a centralised run shows on a phone. */
+export function phoneCentralised(props: Props): Readonly<Record<Tab, () => ReactNode>> {
+  return {
+    now: () => <Now {...props} />,
+    charts: () => <Charts {...props} />,
+    events: () => (
+      <div className="card phone-events">
+        <EventsPanel lines={eventLines(props.model)} />
+      </div>
+    ),
+    setup: () => (
+      <>
+        <div className="card">
+          <SetupPanel model={props.model} />
+        </div>
+        <ResultsCard model={props.model} />
+      </>
+    ),
+  };
+}
+
+function Now({ model, cursor, now, silentSince, age }: Props) {
+  const rail = epochRail(model);
+  const kpis = centralisedKpis(model).filter((_, i) => i !== 3);
+  const took = model.started === null ? "" : durationWords((model.end?.at ?? now) - model.started);
+  const words = {
+    left: rail.right.split(",")[0] || rail.left,
+    right: took ? `${model.end ? "took" : "running"} ${took}` : "",
+  };
+  return (
+    <>
+      <RailBar rail={{ ...rail, ...words }} />
+      <KpiStrip kpis={kpis} age={age} />
+      <LossCard model={model} cursor={cursor} now={now} silentSince={silentSince} height={HEIGHT} />
+    </>
+  );
+}
+
+function Charts({ model, cursor, now, silentSince }: Props) {
+  return (
+    <>
+      <KeyRateCard model={model} cursor={cursor} now={now} height={HEIGHT} />
+      <LossCard model={model} cursor={cursor} now={now} silentSince={silentSince} height={HEIGHT} />
+      <OtherRatesCard model={model} cursor={cursor} now={now} height={HEIGHT} />
+      <ConfusionCard model={model} />
+      <RocCard model={model} />
+    </>
+  );
+}
