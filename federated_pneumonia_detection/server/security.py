@@ -114,7 +114,7 @@ class Guard:
                 await _refuse_websocket(receive, send)
             return
         origin = headers.get("origin")
-        send = _with_headers(send, headers.get("host", ""), self._readable(origin))
+        send = _with_headers(send, headers, self._readable(origin))
         if refusal is not None:
             await refusal(scope, receive, send)
         elif scope["method"] == "OPTIONS" and origin is not None and "access-control-request-method" in headers:
@@ -181,7 +181,10 @@ class Guard:
         )
 
 
-def _with_headers(send: Send, host: str, origin: str | None) -> Send:
+def _with_headers(send: Send, asked: Headers, origin: str | None) -> Send:
+    host = asked.get("host", "")
+    much_to_come = "transfer-encoding" in asked or len(asked.get("content-length", "")) > 5
+
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=message.setdefault("headers", []))
@@ -193,6 +196,9 @@ def _with_headers(send: Send, host: str, origin: str | None) -> Send:
             if "content-security-policy" not in headers:
                 headers.append("content-security-policy", content_security_policy(host))
             headers.add_vary_header("Origin")
+            if message["status"] >= 400 and much_to_come:
+                # Else the rest of a body that nobody wants would be read to its end.
+                headers["connection"] = "close"
             if origin is not None:
                 headers["access-control-allow-origin"] = origin
                 headers["access-control-expose-headers"] = "ETag"
