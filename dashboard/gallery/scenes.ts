@@ -17,7 +17,8 @@ export interface Scene {
 function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, later = 0): Scene {
   const first = run.messages[0];
   const now = run.now + later;
-  const model = fold(emptyModel(first?.run_id ?? "run"), run.messages);
+  // What only the server knows: whether the trainer hears a stop.
+  const model = { ...fold(emptyModel(first?.run_id ?? "run"), run.messages), hearsCancel: true };
   const told = described(model.state, now);
   return {
     now,
@@ -33,6 +34,17 @@ function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, lat
       refresh: () => undefined,
     },
   };
+}
+
+/** The messages until round 6, while the server stands in round 8. */
+function _catching(): Scene {
+  const run = federated();
+  const whole = scene(run);
+  const part = scene(
+    { messages: run.messages.slice(0, Math.floor(run.messages.length * 0.65)), now: run.now },
+    { kind: "catching_up", via: "websocket", offset: 154, from: 0, top: 235 },
+  );
+  return { now: run.now, view: { ...part.view, told: whole.view.told, sentence: whole.view.sentence } };
 }
 
 export const SCENES: Record<string, () => Scene> = {

@@ -104,6 +104,7 @@ function marks(plot: uPlot, series: PlotSeries, palette: Palette): void {
     shown = last < 0 ? [] : [last];
   }
   const color = palette(series.look.color);
+  whiskers(plot, series, color);
   const radius = (series.markLast && !series.marked ? 4.6 : 4) * px;
   for (const i of shown) {
     const at = x[i];
@@ -118,6 +119,26 @@ function marks(plot: uPlot, series: PlotSeries, palette: Palette): void {
     ctx.fill();
     ctx.stroke();
   }
+}
+
+/** A value that stands alone has no band to show its interval: a thin line does. */
+function whiskers(plot: uPlot, series: PlotSeries, color: string): void {
+  const { x, y, low, high } = series.points;
+  if (!low || !high) return;
+  const { ctx } = plot;
+  ctx.strokeStyle = color;
+  ctx.lineWidth = 1.25 * uPlot.pxRatio;
+  ctx.setLineDash([]);
+  x.forEach((at, i) => {
+    const from = low[i];
+    const to = high[i];
+    if (y[i] == null || from == null || to == null || y[i - 1] != null || y[i + 1] != null) return;
+    const left = plot.valToPos(at, "x", true);
+    ctx.beginPath();
+    ctx.moveTo(left, plot.valToPos(from, "y", true));
+    ctx.lineTo(left, plot.valToPos(to, "y", true));
+    ctx.stroke();
+  });
 }
 
 function cross(plot: uPlot, at: number, palette: Palette): void {

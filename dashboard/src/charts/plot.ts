@@ -16,6 +16,8 @@ export interface PlotSeries {
   /** The x values whose mark is hollow: the global model without all hospitals. */
   hollow?: ReadonlySet<number>;
   width?: number;
+  /** Below 1 for a line of many noisy steps, so that what lies beside it is seen. */
+  alpha?: number;
   /** A reference to compare with: thin and dashed, in grey. */
   reference?: boolean;
   /** A mark on the last point only, as small charts have it. */
@@ -51,6 +53,11 @@ export interface PlotSpec {
   yAxis?: number;
   /** No room left and right of the plot: its x axis lies under columns of something else. */
   flush?: boolean;
+}
+
+/** The hatching of what is known to exist and not here yet; `null` when all is here. */
+export function arrivingHatch(from: number, to: number | null): NonNullable<PlotSpec["hatch"]> | null {
+  return to !== null && to > from + 1e-6 ? { from, to, label: "arriving" } : null;
 }
 
 /** What decides whether a chart can be kept when the spec changes, or must be made anew. */
@@ -110,6 +117,7 @@ export function makePlot(
       label: each.label,
       stroke: color,
       width: each.width ?? (each.reference ? 1.25 : 2),
+      ...(each.alpha === undefined ? {} : { alpha: each.alpha }),
       ...(dash.length > 0 ? { dash } : {}),
       points: { show: false },
       spanGaps: false,

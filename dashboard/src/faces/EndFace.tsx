@@ -2,14 +2,13 @@ import { Button } from "@mantine/core";
 import { IconCheck, IconChevronDown, IconChevronRight, IconCopy } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "wouter";
-import type { RunModel } from "../client/model";
+import type { RunModel, Sentence } from "../client/model";
 import { Notice } from "./Notice";
 import { endNotice, report } from "./notices";
 
 interface Props {
   model: RunModel;
-  /** The status sentence, for the report. */
-  sentence: string;
+  sentence: Sentence;
   onShowLog: () => void;
 }
 
@@ -18,7 +17,7 @@ const LINES = 6;
 
 /** A run that failed, was stopped or lost: the reason first, then what is safe, then the detail, folded. */
 export function EndFace({ model, sentence, onShowLog }: Props) {
-  const notice = endNotice(model);
+  const notice = endNotice(model, sentence);
   if (!notice) return null;
   return (
     <section className="end-face" aria-label="How it ended">
@@ -27,7 +26,7 @@ export function EndFace({ model, sentence, onShowLog }: Props) {
         <Button component={Link} href={`/new?from=${encodeURIComponent(model.runId)}`}>
           Run again with changes
         </Button>
-        <CopyReport text={() => report(model, sentence)} />
+        <CopyReport text={() => report(model, sentence.first)} />
         <Button variant="subtle" color="ink" onClick={onShowLog}>
           Show log
         </Button>

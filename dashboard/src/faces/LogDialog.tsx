@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
 import { Button, Modal } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type Problem, runLog } from "../client/api";
@@ -35,10 +36,9 @@ export function LogDialog({
       )}
       {log.data !== undefined && (
         <>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-          <pre className="detail log" tabIndex={0} aria-label="Output">
-            {lines.slice(-400).join("\n") || "It printed nothing."}
-          </pre>
+          <section className="log" aria-label="Output" tabIndex={0}>
+            <pre className="detail">{lines.slice(-400).join("\n") || "It printed nothing."}</pre>
+          </section>
           <p className="t-note text3">
             {lines.length > 400 ? `the last 400 of ${lines.length} lines` : `${lines.length} lines`}
           </p>

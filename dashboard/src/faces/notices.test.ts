@@ -35,18 +35,18 @@ describe("the line", () => {
 });
 
 describe("an end", () => {
+  const said = { first: "Failed in epoch 2: The training loss became NaN at epoch 2, step 61.", second: "" };
   it("gives the reason first, then what is safe", () => {
-    const notice = endNotice(failed);
-    expect(notice?.first).toBe("The training loss became NaN at epoch 2, step 61.");
+    const notice = endNotice(failed, said);
+    expect(notice?.first).toBe(said.first);
     expect(notice?.rest).toMatch(
-      /^Best so far: epoch 1 \(validation AUROC 0\.958\)\. Last loss 0\.\d{3} at step 60 of epoch 2\.$/,
+      /^At \d\d:\d\d:\d\d after 1 min 27 s\. Best so far: epoch 1 \(validation AUROC 0\.958\)\. Last loss 0\.\d{3} at step 60 of epoch 2\.$/,
     );
   });
-  it("says who stopped it, where and when, and guesses nothing", () => {
-    expect(endNotice(stopped)?.first).toMatch(
-      /^Stopped by an operator at \d\d:\d\d:\d\d, in epoch 7, step 93\.$/,
-    );
-    expect(endNotice(live)).toBeNull();
+  it("repeats the reason of a stop, and guesses nothing", () => {
+    const stop = { first: "Stopped by an operator in epoch 7 of 10.", second: "Asked at 10:31:40." };
+    expect(endNotice(stopped, stop)?.rest).toMatch(/^Asked at 10:31:40\. At /);
+    expect(endNotice(live, said)).toBeNull();
     expect(safeWords(emptyModel("r"))).toBe("No epoch had been validated.");
   });
   it("can be copied as a report with settings and detail", () => {

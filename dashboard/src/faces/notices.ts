@@ -1,6 +1,6 @@
 /** What the page has to say beside the run: about the line to the server, a silent trainer, an end. In words, as values. */
 
-import type { Line, RunModel } from "../client/model";
+import type { Line, RunModel, Sentence } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { clockTime, durationWords } from "../run/time";
 
@@ -93,44 +93,24 @@ export function silentNotice(model: RunModel, silentSeconds: number): Notice {
   };
 }
 
-/** How a run ended, when it did not end well: the reason first, then what is safe. */
-export function endNotice(model: RunModel): Notice | null {
+/** How a run ended, when it did not end well: the status sentence with its reason, then what is safe. */
+export function endNotice(model: RunModel, said: Sentence): Notice | null {
   const { end } = model;
   if (!end || end.status === "completed") return null;
-  if (end.status === "failed") {
-    return {
-      kind: "failed",
-      tone: "bad",
-      first: sentence(end.error ?? "The run failed without a reason."),
-      rest: safeWords(model),
-    };
-  }
-  if (end.status === "lost") {
-    return {
-      kind: "lost",
-      tone: "warn",
-      first: "Nobody has heard of this run any more.",
-      rest: safeWords(model),
-    };
-  }
-  const by = end.by ? ` by ${end.by}` : "";
-  const where = model.federated
-    ? model.round > 0
-      ? `, in round ${model.round}`
-      : ""
-    : model.epoch > 0
-      ? `, in epoch ${model.epoch}${model.step?.epoch === model.epoch ? `, step ${model.step.step}` : ""}`
-      : "";
-  const reason = end.reason ? ` ${sentence(capital(end.reason))}` : "";
+  const took = model.started === null ? "" : ` after ${durationWords(end.at - model.started)}`;
+  const kind = end.status === "cancelled" ? "stopped" : end.status;
+  const tone = { failed: "bad", stopped: "plain", lost: "warn" } as const;
+  const when = `At ${clockTime(end.at)}${took}.`;
+  const reason = end.status === "cancelled" && end.reason ? said.second : "";
   return {
-    kind: "stopped",
-    tone: "plain",
-    first: `Stopped${by} at ${clockTime(end.at)}${where}.`,
-    rest: `${reason} ${safeWords(model)}`.trim(),
+    kind,
+    tone: tone[kind],
+    first: said.first,
+    rest: [reason, when, safeWords(model)].filter(Boolean).join(" "),
   };
 }
 
-/** "Safe: epoch 1 (validation AUROC 0.731). Last good loss 0.694 at step 60." */
+/** "Best so far: epoch 1 (validation AUROC 0.731). Last loss 0.694 at step 60 of epoch 2." */
 export function safeWords(model: RunModel): string {
   const parts: string[] = [];
   if (model.best) {
@@ -173,12 +153,4 @@ export function stopWords(model: RunModel): string {
     : "Nothing has been validated yet, so there is no best checkpoint.";
   const lost = at > 0 && model.best?.at !== at ? `What ${unit} ${at} has done is lost.` : "";
   return [ends, kept, lost, "This cannot be undone."].filter(Boolean).join(" ");
-}
-
-function sentence(text: string): string {
-  return /[.!?]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/useSemanticElements: an ARIA grid of positioned cells, which a table's layout cannot give
 import { memo } from "react";
 import { minuteSecond } from "../run/time";
 import type { CellMode } from "./Board";

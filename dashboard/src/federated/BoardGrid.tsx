@@ -1,3 +1,5 @@
+// biome-ignore-all lint/a11y/useSemanticElements: an ARIA grid of positioned cells, which a table's layout cannot give
+// biome-ignore-all lint/a11y/useFocusableInteractive: the grid is one tab stop; its cells are reached by arrow keys
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import type { RunModel } from "../client/model";
 import { minuteSecond } from "../run/time";

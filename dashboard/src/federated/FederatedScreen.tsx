@@ -24,14 +24,16 @@ interface Props {
   cursor: Cursor;
   now: number;
   age: string | null;
+  /** The round the server has come to, while messages are still on their way. */
+  arriving: number | null;
 }
 
 /** Picture 03: figures, the board with the open round beside it, the global curve in its columns, small multiples. */
-export function FederatedScreen({ model, told, cursor, now, age }: Props) {
+export function FederatedScreen({ model, told, cursor, now, age, arriving }: Props) {
   const board = boardOf(model, now);
   const panel = panelOf(model, told, now);
   const lines = useMemo(() => eventLines(model), [model]);
-  const drawn = globalCurve(model, board.columns.length, 600);
+  const drawn = globalCurve(model, board.columns.length, 600, arriving);
   const spec = useSteady(drawn.spec, `global-${drawn.metric}`, model.round);
   const curve = { ...drawn, spec };
   return (

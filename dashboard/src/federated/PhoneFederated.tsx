@@ -28,6 +28,7 @@ interface Props {
   cursor: Cursor;
   now: number;
   age: string | null;
+  arriving: number | null;
 }
 
 /** What each tab of a federated run shows on a phone: the board becomes a list of hospitals. */
@@ -40,13 +41,13 @@ export function phoneFederated(props: Props): Readonly<Record<Tab, () => ReactNo
       <>
         <RoundRail board={board} now={panel.title} />
         <HospitalList panel={panel} board={board} />
-        <GlobalCard model={model} cursor={cursor} columns={board.columns.length} />
+        <GlobalCard model={model} cursor={cursor} columns={board.columns.length} arriving={props.arriving} />
       </>
     ),
     charts: () => (
       <>
-        <KpiStrip kpis={federatedKpis(model, panel)} age={props.age} compact />
-        <GlobalCard model={model} cursor={cursor} columns={board.columns.length} />
+        <KpiStrip kpis={federatedKpis(model, panel)} age={props.age} narrow />
+        <GlobalCard model={model} cursor={cursor} columns={board.columns.length} arriving={props.arriving} />
         <SmallMultiples model={model} panel={panel} cursor={cursor} />
       </>
     ),
@@ -93,10 +94,18 @@ function HospitalList({ panel, board }: { panel: Panel; board: Board }) {
   );
 }
 
-function GlobalCard({ model, cursor, columns }: { model: RunModel; cursor: Cursor; columns: number }) {
-  const curve = globalCurve(model, columns, 300);
+interface GlobalProps {
+  model: RunModel;
+  cursor: Cursor;
+  columns: number;
+  arriving: number | null;
+}
+
+function GlobalCard({ model, cursor, columns, arriving }: GlobalProps) {
+  const curve = globalCurve(model, columns, 300, arriving);
   const base = useSteady(curve.spec, `phone-${curve.metric}`, model.round);
-  const spec = { ...base, yAxis: 40, flush: false, foot: null };
+  const notes = (base.notes ?? []).filter((note) => !note.below);
+  const spec = { ...base, notes, yAxis: 40, flush: false, foot: null };
   return (
     <ChartCard
       id="global"

@@ -3,7 +3,7 @@
 import { lossScale, plannedRange, rateScale, type Scale, tickTexts, wholeTicks } from "../charts/axis";
 import type { Points } from "../charts/columns";
 import { type Look, lookOf } from "../charts/marks";
-import type { PlotSpec } from "../charts/plot";
+import { arrivingHatch, type PlotSpec } from "../charts/plot";
 import { intervalOf } from "../client/intervals";
 import type { Client, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
@@ -39,7 +39,13 @@ export interface GlobalCurve {
   readAt: (x: number | null) => { round: number; value: string; interval: string; n: string } | null;
 }
 
-export function globalCurve(model: RunModel, columns: number, pixels: number): GlobalCurve {
+/** @param arriving The round the server has come to, while messages are still on their way to the page. */
+export function globalCurve(
+  model: RunModel,
+  columns: number,
+  pixels: number,
+  arriving: number | null,
+): GlobalCurve {
   const metric = globalMetric(model);
   const x: number[] = [];
   const y: (number | null)[] = [];
@@ -92,6 +98,7 @@ export function globalCurve(model: RunModel, columns: number, pixels: number): G
     x: { min: 0.5, max: columns + 0.5, ticks, texts: tickTexts(ticks) },
     y: withTexts(scale),
     tint: open ? [open.round - 0.5, open.round + 0.5] : null,
+    hatch: arrivingHatch(lastX ?? 0.5, arriving === null ? null : arriving + 0.5),
     stops: x.filter((_, i) => y[i] != null),
     notes,
     foot: open ? { x: open.round + 0.5, text: `round ${open.round} open` } : null,
@@ -120,10 +127,10 @@ function readGlobal(model: RunModel, metric: string, points: Points, at: number 
   };
 }
 
-/** 1, 5, 10, 15 …: the first round is named, then round numbers. */
-function roundTicks(columns: number, pixels: number): number[] {
-  const step = columns <= 12 ? 1 : (wholeTicks(0, columns, pixels, 120)[1] ?? 5);
-  if (step <= 1) return Array.from({ length: columns }, (_, i) => i + 1);
+/** 1, 5, 10, 15 …: the first round is named, then every fifth or tenth, so far apart that their numbers have room. */
+export function roundTicks(columns: number, pixels: number): number[] {
+  const width = pixels / Math.max(1, columns);
+  const step = [1, 5, 10, 20, 50, 100, 200, 500].find((each) => each * width >= 44) ?? 1000;
   const found = [1];
   for (let at = step; at <= columns; at += step) if (at > 1) found.push(at);
   return found;

@@ -4,7 +4,7 @@ import { intervalOf } from "../client/intervals";
 import type { Aggregate, Round, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { chosenRates, figure, finalOf, metricName, ratesAmong } from "../run/figures";
-import { casesWords, intervalWords, type Kpi } from "../run/kpis";
+import { casesWords, intervalWords, type Kpi, shortCases } from "../run/kpis";
 import { globalCases } from "./curves";
 import type { Panel } from "./openPanel";
 
@@ -49,11 +49,6 @@ function rates(model: RunModel): Kpi[] {
       note: shortCases(casesWords(one)) + summed,
     };
   });
-}
-
-/** "371 of 389 pneumonia": the strip has no room for more. */
-function shortCases(words: string): string {
-  return words.replace(/ (found|passed)$/, "").replace(/\((\S+) pneumonia, (\S+) normal\)/, "($1 / $2)");
 }
 
 function before(model: RunModel): string {

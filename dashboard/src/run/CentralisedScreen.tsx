@@ -26,10 +26,12 @@ interface Props {
   /** The time of the last message, while the trainer is silent. */
   silentSince: string | null;
   age: string | null;
+  /** The epoch the server has come to, while messages are still on their way. */
+  arriving: number | null;
 }
 
 /** Picture 02: rail, KPIs, charts in two columns, events and set-up beside them. */
-export function CentralisedScreen({ model, cursor, now, silentSince, age }: Props) {
+export function CentralisedScreen({ model, cursor, now, silentSince, age, arriving }: Props) {
   const lines = useMemo(() => eventLines(model), [model]);
   return (
     <>
@@ -37,9 +39,16 @@ export function CentralisedScreen({ model, cursor, now, silentSince, age }: Prop
       <KpiStrip kpis={centralisedKpis(model)} age={age} />
       <div className="run-grid">
         <div className="run-charts">
-          <LossCard model={model} cursor={cursor} now={now} silentSince={silentSince} height={212} />
-          <KeyRateCard model={model} cursor={cursor} now={now} height={212} />
-          <OtherRatesCard model={model} cursor={cursor} now={now} height={212} />
+          <LossCard
+            model={model}
+            cursor={cursor}
+            now={now}
+            arriving={arriving}
+            silentSince={silentSince}
+            height={212}
+          />
+          <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={212} />
+          <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={212} />
           <div className="run-pair">
             <ConfusionCard model={model} />
             <RocCard model={model} />
@@ -59,6 +68,8 @@ interface CardProps {
   model: RunModel;
   cursor: Cursor;
   now: number;
+  /** The epoch the server has come to, while messages are still on their way. */
+  arriving: number | null;
   height: number;
 }
 
@@ -71,13 +82,15 @@ export function LossCard({
   model,
   cursor,
   now,
+  arriving,
   silentSince,
   height,
-}: CardProps & { silentSince: string | null }) {
+  plain = false,
+}: CardProps & { silentSince: string | null; plain?: boolean }) {
   const [kind, setKind] = useXKind(model);
   const [scale, setScale] = useParam("y", ["linear", "log"], "linear");
   const x = xAxis(model, kind, now);
-  const view = lossChart(model, x, scale === "log", silentSince);
+  const view = lossChart(model, x, scale === "log", silentSince, kind === "epoch" ? arriving : null);
   const spec = useSteady(view.spec, `loss-${kind}-${scale}`, model.epoch);
   const images = imagesPerEpoch(model) !== null;
   return (
@@ -91,38 +104,46 @@ export function LossCard({
       xName={kind}
       empty={view.empty}
       tools={
-        <>
-          <SegmentedControl
-            size="xs"
-            aria-label="x axis"
-            value={kind}
-            onChange={(value) => setKind(value as XKind)}
-            data={[
-              { value: "epoch", label: "Epoch" },
-              { value: "time", label: "Time" },
-              { value: "images", label: "Images", disabled: !images },
-            ]}
-          />
-          <SegmentedControl
-            size="xs"
-            aria-label="y axis"
-            value={scale}
-            onChange={(value) => setScale(value as "linear" | "log")}
-            data={[
-              { value: "linear", label: "Linear" },
-              { value: "log", label: "Log" },
-            ]}
-          />
-        </>
+        plain ? null : (
+          <>
+            <SegmentedControl
+              size="xs"
+              aria-label="x axis"
+              value={kind}
+              onChange={(value) => setKind(value as XKind)}
+              data={[
+                { value: "epoch", label: "Epoch" },
+                { value: "time", label: "Time" },
+                { value: "images", label: "Images", disabled: !images },
+              ]}
+            />
+            <SegmentedControl
+              size="xs"
+              aria-label="y axis"
+              value={scale}
+              onChange={(value) => setScale(value as "linear" | "log")}
+              data={[
+                { value: "linear", label: "Linear" },
+                { value: "log", label: "Log" },
+              ]}
+            />
+          </>
+        )
       }
     />
   );
 }
 
-export function KeyRateCard({ model, cursor, now, height }: CardProps) {
+export function KeyRateCard({ model, cursor, now, arriving, height }: CardProps) {
   const [kind] = useXKind(model);
   const [metric = "val_auroc"] = chosenRates(model);
-  const view = rateChart(model, [metric], [LOOKS.validation], xAxis(model, kind, now));
+  const view = rateChart(
+    model,
+    [metric],
+    [LOOKS.validation],
+    xAxis(model, kind, now),
+    kind === "epoch" ? arriving : null,
+  );
   const spec = useSteady(view.spec, `key-${kind}-${metric}`, model.epoch);
   const banded = spec.series.some((series) => series.points.low);
   return (
@@ -140,10 +161,16 @@ export function KeyRateCard({ model, cursor, now, height }: CardProps) {
   );
 }
 
-export function OtherRatesCard({ model, cursor, now, height }: CardProps) {
+export function OtherRatesCard({ model, cursor, now, arriving, height }: CardProps) {
   const [kind] = useXKind(model);
   const rates = chosenRates(model).slice(1, 3);
-  const view = rateChart(model, rates, [LOOKS.recall, LOOKS.specificity], xAxis(model, kind, now));
+  const view = rateChart(
+    model,
+    rates,
+    [LOOKS.recall, LOOKS.specificity],
+    xAxis(model, kind, now),
+    kind === "epoch" ? arriving : null,
+  );
   const spec = useSteady(view.spec, `rates-${kind}-${rates.join()}`, model.epoch);
   const threshold = model.config.threshold;
   const [first = "", second = ""] = rates.map(metricName);

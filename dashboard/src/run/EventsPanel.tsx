@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
 import { SegmentedControl, Tooltip } from "@mantine/core";
 import {
   IconAlertTriangle,
@@ -91,7 +92,6 @@ function EventList({ lines }: { lines: readonly EventLine[] }) {
           {newer} newer
         </button>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
       <section
         ref={list}
         className="event-list"

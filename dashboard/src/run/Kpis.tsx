@@ -1,5 +1,5 @@
 import { markPath } from "../charts/marks";
-import type { Kpi } from "./kpis";
+import { type Kpi, shortened } from "./kpis";
 
 interface Props {
   kpis: readonly Kpi[];
@@ -7,19 +7,21 @@ interface Props {
   age?: string | null;
   /** Two lines beside the number instead of a ruler. */
   compact?: boolean;
+  /** On a phone: neither ruler nor more words than fit. */
+  narrow?: boolean;
 }
 
 /** The strip of five numbers. Every number has its digits, its n and its place from the start. */
-export function KpiStrip({ kpis, age, compact = false }: Props) {
+export function KpiStrip({ kpis, age, compact = false, narrow = false }: Props) {
   return (
     <section className={`card kpi-strip${compact ? " compact" : ""}`} aria-label="Newest values">
-      {kpis.map((kpi) => (
+      {(narrow ? kpis.map(shortened) : kpis).map((kpi) => (
         <div className="kpi" key={kpi.label}>
           <div className="kpi-head">
             <span className="kpi-label">{kpi.label}</span>
             <span className="kpi-when">{age ?? kpi.when}</span>
           </div>
-          {compact ? <Two kpi={kpi} /> : <Three kpi={kpi} />}
+          {compact ? <Two kpi={kpi} /> : <Three kpi={kpi} narrow={narrow} />}
         </div>
       ))}
     </section>
@@ -38,14 +40,14 @@ function Two({ kpi }: { kpi: Kpi }) {
   );
 }
 
-function Three({ kpi }: { kpi: Kpi }) {
+function Three({ kpi, narrow }: { kpi: Kpi; narrow: boolean }) {
   return (
     <>
       <div className="kpi-value">
         <b>{kpi.value}</b>
         <span>{kpi.beside}</span>
       </div>
-      {kpi.spark ? <Spark spark={kpi.spark} /> : <Ruler ruler={kpi.ruler ?? null} />}
+      {!narrow && (kpi.spark ? <Spark spark={kpi.spark} /> : <Ruler ruler={kpi.ruler ?? null} />)}
       <div className="kpi-note">{kpi.note}</div>
     </>
   );

@@ -21,6 +21,7 @@ interface Props {
   now: number;
   silentSince: string | null;
   age: string | null;
+  arriving: number | null;
 }
 
 const HEIGHT = 220;
@@ -46,7 +47,7 @@ export function phoneCentralised(props: Props): Readonly<Record<Tab, () => React
   };
 }
 
-function Now({ model, cursor, now, silentSince, age }: Props) {
+function Now({ model, cursor, now, silentSince, age, arriving }: Props) {
   const rail = epochRail(model);
   const kpis = centralisedKpis(model).filter((_, i) => i !== 3);
   const took = model.started === null ? "" : durationWords((model.end?.at ?? now) - model.started);
@@ -57,18 +58,33 @@ function Now({ model, cursor, now, silentSince, age }: Props) {
   return (
     <>
       <RailBar rail={{ ...rail, ...words }} />
-      <KpiStrip kpis={kpis} age={age} />
-      <LossCard model={model} cursor={cursor} now={now} silentSince={silentSince} height={HEIGHT} />
+      <KpiStrip kpis={kpis} age={age} narrow />
+      <LossCard
+        model={model}
+        cursor={cursor}
+        now={now}
+        silentSince={silentSince}
+        arriving={arriving}
+        height={HEIGHT}
+        plain
+      />
     </>
   );
 }
 
-function Charts({ model, cursor, now, silentSince }: Props) {
+function Charts({ model, cursor, now, silentSince, arriving }: Props) {
   return (
     <>
-      <KeyRateCard model={model} cursor={cursor} now={now} height={HEIGHT} />
-      <LossCard model={model} cursor={cursor} now={now} silentSince={silentSince} height={HEIGHT} />
-      <OtherRatesCard model={model} cursor={cursor} now={now} height={HEIGHT} />
+      <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} />
+      <LossCard
+        model={model}
+        cursor={cursor}
+        now={now}
+        silentSince={silentSince}
+        arriving={arriving}
+        height={HEIGHT}
+      />
+      <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} />
       <ConfusionCard model={model} />
       <RocCard model={model} />
     </>

@@ -26,7 +26,8 @@ const LABELS: Readonly<Record<Tab, { word: string; icon: typeof IconHistory }>> 
 
 interface Props {
   model: RunModel;
-  sentence: Sentence;
+  /** `null` where something else says it in its place. */
+  sentence: Sentence | null;
   badge: Badge;
   onStop: (() => void) | null;
   /** How it ended, in its place. */
@@ -45,7 +46,7 @@ export function PhoneFrame({ model, sentence, badge, onStop, end, tabs }: Props)
           <StateBadge badge={badge} />
           <PhantomBanner phantom={model.data.phantom} />
         </div>
-        <StatusSentence sentence={sentence} />
+        {sentence && <StatusSentence sentence={sentence} />}
       </header>
       {end}
       {tabs[tab]()}

@@ -3,7 +3,7 @@ import { count, rate } from "../client/numbers";
 import { casesOf, numberOf } from "./figures";
 import { operatingPoint, rocPath } from "./roc";
 
-const SIZE = 200;
+const SIZE = 150;
 
 /** The ROC of the test split at the end; before it a dashed card, without it the operating point alone. */
 export function RocCard({ model }: { model: RunModel }) {
@@ -58,7 +58,7 @@ function Curve({ model }: { model: RunModel }) {
   return (
     <svg
       className="roc"
-      viewBox="-26 -8 240 232"
+      viewBox="-24 -8 184 182"
       role="img"
       aria-label={`ROC curve of the test split; ${words}`}
       preserveAspectRatio="xMidYMid meet"
@@ -81,14 +81,14 @@ function Curve({ model }: { model: RunModel }) {
         <>
           <circle cx={point.fpr * SIZE} cy={(1 - point.tpr) * SIZE} r={4.5} className="roc-point" />
           <g className="roc-words">
-            <circle cx={92} cy={142} r={4} className="roc-point" />
-            <text x={103} y={146} className="strong">
+            <circle cx={60} cy={96} r={4} className="roc-point" />
+            <text x={70} y={100} className="strong">
               at {threshold}
             </text>
-            <text x={103} y={162}>
+            <text x={70} y={116}>
               recall {rate(point.tpr)}
             </text>
-            <text x={103} y={178}>
+            <text x={70} y={132}>
               spec. {rate(1 - point.fpr)}
             </text>
           </g>

@@ -11,7 +11,8 @@ import { clockTime, utcTime } from "./time";
 
 interface Props {
   model: RunModel;
-  sentence: Sentence;
+  /** `null` where something else says it in its place. */
+  sentence: Sentence | null;
   badge: Badge;
   /** Opens the question; `null` where there is nothing to stop. */
   onStop: (() => void) | null;
@@ -38,7 +39,7 @@ export function RunHeader({ model, sentence, badge, onStop }: Props) {
         </div>
         <Actions model={model} onStop={onStop} />
       </div>
-      <StatusSentence sentence={sentence} />
+      {sentence && <StatusSentence sentence={sentence} />}
     </header>
   );
 }

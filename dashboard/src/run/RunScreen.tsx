@@ -1,11 +1,12 @@
 import { useMediaQuery } from "@mantine/hooks";
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useShortcut } from "../app/keys";
 import { useTitle } from "../app/title";
 import { speak } from "../app/voice";
 import { Cursor } from "../charts/cursor";
-import type { RunModel } from "../client/model";
-import { silentFor } from "../client/words";
+import type { RunModel, Sentence } from "../client/model";
+import type { RunState } from "../client/state";
+import { described, silentFor } from "../client/words";
 import { Dock } from "../faces/Dock";
 import { EndFace } from "../faces/EndFace";
 import "../faces/faces.css";
@@ -35,7 +36,7 @@ interface Props {
 
 /** One run: centralised or federated by its mode, on a desktop or a phone, with whatever there is to say beside it. */
 export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props) {
-  const { sentence, line } = view;
+  const { line } = view;
   const [cursor] = useState(() => new Cursor());
   const [stopping, setStopping] = useState(false);
   const [logShown, setLogShown] = useState(false);
@@ -43,27 +44,39 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
   const [endInPlace, setEndInPlace] = useState(model.end !== null);
   const phone = useMediaQuery(PHONE, window.matchMedia(PHONE).matches, { getInitialValueInEffect: false });
   useTitle(model.name, { back: "/" });
+
+  // While the server is away nothing is known of the run: the page stands as it was when the line broke.
+  const away = line.kind === "away" ? line : null;
+  const at = away ? Math.min(now, away.since) : now;
+  const told = useMemo(
+    () => (away ? described(model.state, at) : view.told),
+    [away, model.state, at, view.told],
+  );
+  const sentence = away && told ? agedSentence(told, away.since, now) : view.sentence;
   useSpoken(sentence.first, model);
 
-  const quiet = silentFor(model.state, now);
+  const quiet = silentFor(model.state, at);
   const badge = badgeOf(model, line, quiet !== null);
   const silentSince = quiet !== null && model.lastHeard !== null ? clockTime(model.lastHeard) : null;
-  const age = line.kind === "away" ? `${durationWords(now - line.since)} old` : null;
+  const age = away ? `${durationWords(now - away.since)} old` : null;
   const onStop = model.end || model.cancelAsked ? null : () => setStopping(true);
   const link = useCopyLink();
   useShortcut("Shift+S", "stop the run (asks first)", () => onStop?.(), "In a run");
   useShortcut("l", "copy a link to this moment", link.copy, "In a run");
 
   const showLog = () => setLogShown(true);
-  const end = endInPlace && <EndFace model={model} sentence={sentence.first} onShowLog={showLog} />;
-  const told = view.told;
-  const screen = { model, cursor, now, age };
+  const ended = endInPlace && endNotice(model, sentence) !== null;
+  const end = ended ? <EndFace model={model} sentence={sentence} onShowLog={showLog} /> : null;
+  // The end stands in the place of the sentence: the reason is said once.
+  const header = end ? null : sentence;
+  const arriving = view.complete || !view.told ? null : model.federated ? view.told.round : view.told.epoch;
+  const screen = { model, cursor, now: at, age, arriving };
   return (
     <>
       {phone ? (
         <PhoneFrame
           model={model}
-          sentence={sentence}
+          sentence={header}
           badge={badge}
           onStop={onStop}
           end={end}
@@ -75,7 +88,7 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
         />
       ) : (
         <div className="run-page">
-          <RunHeader model={model} sentence={sentence} badge={badge} onStop={onStop} />
+          <RunHeader model={model} sentence={header} badge={badge} onStop={onStop} />
           {end}
           {model.federated ? (
             <FederatedScreen {...screen} told={told} />
@@ -92,7 +105,7 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
         websocketBlocked={websocketBlocked}
         tryNow={tryNow}
         onShowLog={showLog}
-        end={endInPlace ? null : endNotice(model)}
+        end={endInPlace ? null : endNotice(model, sentence)}
         onShowEnd={() => {
           setEndInPlace(true);
           window.scrollTo({ top: 0 });
@@ -102,6 +115,11 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
       <LogDialog runId={model.runId} opened={logShown} onClose={() => setLogShown(false)} />
     </>
   );
+}
+
+/** What was so when the line broke, and how long ago that is. */
+function agedSentence(told: RunState, since: number, now: number): Sentence {
+  return { first: told.sentence, second: `As of ${clockTime(since)}, ${durationWords(now - since)} ago.` };
 }
 
 /** The page's one voice says the status sentence; a failure does not wait its turn. */

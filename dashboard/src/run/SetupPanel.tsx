@@ -41,7 +41,7 @@ export function Settings({ settings }: { settings: readonly Setting[] }) {
                 {({ copied, copy }) => (
                   <Tooltip label={copied ? "Copied" : `${setting.title} (click to copy)`}>
                     <button type="button" className="plain" onClick={copy}>
-                      <code>{setting.value}</code>
+                      {setting.code ? <code>{setting.value}</code> : setting.value}
                     </button>
                   </Tooltip>
                 )}

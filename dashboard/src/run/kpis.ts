@@ -54,6 +54,27 @@ export function casesWords(one: Figure): string {
   return `n ${count(n)}`;
 }
 
+/** The same in fewer words, for a phone. */
+export function shortened(kpi: Kpi): Kpi {
+  return {
+    ...kpi,
+    label: kpi.label.replace(/, validation$/, ""),
+    when: kpi.when
+      .replace(/^validation, (best )?/, "")
+      .replace(/^now, step .*/, "now")
+      .replace(/, best so far$/, ", best"),
+    note: shortCases(kpi.note),
+  };
+}
+
+/** "371 of 389 pneumonia", "n 524 (389 / 135)" */
+export function shortCases(words: string): string {
+  return words
+    .replace(/ (found|passed)$/, "")
+    .replace(/\((\S+) pneumonia, (\S+) normal\)/, "($1 / $2)")
+    .replace(/^mean of the last/, "mean of");
+}
+
 /** Three rates and two losses of a centralised run: live values, and at the end those of the test split. */
 export function centralisedKpis(model: RunModel): Kpi[] {
   return [...rateKpis(model), validationLoss(model), trainLoss(model)];

@@ -2,10 +2,10 @@
 
 import { logScale, lossScale, rateScale, type Scale, tickTexts } from "../charts/axis";
 import type { Reading, ReadingRow } from "../charts/ChartCard";
-import { breakAtGaps, lastAtOrBefore, NO_POINTS, type Points, thin } from "../charts/columns";
+import { breakAtGaps, lastAtOrBefore, type Points, thin } from "../charts/columns";
 import type { Look } from "../charts/marks";
 import { lookOf } from "../charts/marks";
-import type { PlotSeries, PlotSpec } from "../charts/plot";
+import { arrivingHatch, type PlotSeries, type PlotSpec } from "../charts/plot";
 import { type RunModel, type StepSeries, stepSeries } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { casesOf, figure, metricName } from "./figures";
@@ -106,7 +106,13 @@ export function usualGap(times: readonly number[]): number {
 }
 
 /** Loss: steps as a thin line, validation as points. */
-export function lossChart(model: RunModel, x: XAxis, log: boolean, silentSince: string | null): ChartView {
+export function lossChart(
+  model: RunModel,
+  x: XAxis,
+  log: boolean,
+  silentSince: string | null,
+  arriving: number | null,
+): ChartView {
   const steps = stepSeries(model, "train");
   const name = stepLossName(steps);
   const drawn = steps && name ? stepPoints(steps, name, x) : null;
@@ -114,7 +120,14 @@ export function lossChart(model: RunModel, x: XAxis, log: boolean, silentSince: 
   const validation = epochPoints(model, "val_loss", "val", x, false);
   const scale = (log ? logScale : lossScale)(both(train.y, validation.y));
   const series: PlotSeries[] = [
-    { label: "train", look: LOOKS.train, points: train, marked: false, width: drawn ? 1.25 : 2 },
+    {
+      label: "train",
+      look: LOOKS.train,
+      points: train,
+      marked: false,
+      width: drawn ? 1 : 2,
+      ...(drawn ? { alpha: 0.8 } : {}),
+    },
     { label: "validation", look: LOOKS.validation, points: validation, marked: true },
   ];
   const last = train.x[train.x.length - 1];
@@ -124,6 +137,7 @@ export function lossChart(model: RunModel, x: XAxis, log: boolean, silentSince: 
     y: withTexts(scale),
     log,
     tint: x.tint,
+    hatch: arrivingHatch(Math.max(last ?? 0, validation.x.at(-1) ?? 0), arriving),
     stops: validation.x,
     gaps: (drawn?.gaps ?? []).map((gap) => ({ ...gap, label: `no steps for ${Math.round(gap.seconds)} s` })),
     lines: silentSince && last !== undefined ? [{ x: last, label: `last message ${silentSince}` }] : [],
@@ -148,6 +162,7 @@ export function rateChart(
   metrics: readonly string[],
   looks: readonly Look[],
   x: XAxis,
+  arriving: number | null,
 ): ChartView {
   const series = metrics.map((metric, i): PlotSeries => {
     const points = epochPoints(model, metric, "val", x, true);
@@ -164,6 +179,7 @@ export function rateChart(
     x: x.axis,
     y: withTexts(rateScale(values)),
     tint: x.tint,
+    hatch: arrivingHatch(Math.max(0, ...series.map(({ points }) => points.x.at(-1) ?? 0)), arriving),
     stops: series[0]?.points.x.filter((_, i) => series[0]?.points.y[i] != null) ?? [],
   };
   return {
@@ -236,5 +252,3 @@ function lower(metric: string): string {
   const name = metricName(metric);
   return name === "AUROC" || name === "F1" ? name : name.toLowerCase();
 }
-
-export const EMPTY_POINTS = NO_POINTS;

@@ -54,7 +54,7 @@ export function mainSettings(model: RunModel): Setting[] {
   }
   const optimiser = [
     typeof config.optimizer === "string" ? config.optimizer : null,
-    config.learning_rate === undefined ? null : `learning rate ${String(config.learning_rate)}`,
+    config.learning_rate === undefined ? null : String(config.learning_rate),
     config.batch_size === undefined ? null : `batch ${String(config.batch_size)}`,
   ].filter(Boolean);
   if (optimiser.length > 0) settings.push({ name: "Optimiser", value: optimiser.join(", ") });
@@ -63,12 +63,9 @@ export function mainSettings(model: RunModel): Setting[] {
   if (data.digest) {
     settings.push({ name: "Data digest", value: shortDigest(data.digest), code: true, title: data.digest });
   }
-  const versions = Object.entries(software).slice(0, 3);
+  const versions = Object.entries(software).map(([name, version]) => `${name} ${version}`);
   if (versions.length > 0) {
-    settings.push({
-      name: "Software",
-      value: versions.map(([name, version]) => `${name} ${version}`).join(", "),
-    });
+    settings.push({ name: "Software", value: versions.slice(0, 2).join(", "), title: versions.join(", ") });
   }
   return settings;
 }

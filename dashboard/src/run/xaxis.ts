@@ -38,7 +38,7 @@ export function imagesPerEpoch(model: RunModel): number | null {
 /** How far the open epoch has come, from 0 to 1. */
 export function openShare(model: RunModel): number {
   const { step } = model;
-  if (!step || step.phase !== "train" || step.epoch !== model.epoch || !step.totalSteps) return 0;
+  if (step?.phase !== "train" || step.epoch !== model.epoch || !step.totalSteps) return 0;
   return Math.min(1, step.step / step.totalSteps);
 }
 
