@@ -3,6 +3,7 @@ import "@mantine/spotlight/styles.layer.css";
 import "uplot/dist/uPlot.min.css";
 import "./app/tokens.css";
 import "./app/base.css";
+import "./app/controls.css";
 import "./app/shell.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

@@ -1,5 +1,6 @@
 /** Requests to the server; what goes wrong is a `Problem`, never a bare status. */
 
+import { list, record } from "./reading";
 import type { RunState } from "./state";
 
 /** One fault the server found in a request. */
@@ -70,7 +71,7 @@ export function getRun(runId: string, signal?: AbortSignal): Promise<RunState> {
 /** Columns of steps and epochs, as `series.ts` reads them. */
 export function getSeries(
   runId: string,
-  query: { since?: number } = {},
+  query: { since?: number; metric?: string } = {},
   signal?: AbortSignal,
 ): Promise<unknown> {
   return get<unknown>(`${runPath(runId)}/series${search(query)}`, signal);
@@ -86,8 +87,23 @@ export function exportUrl(runId: string, format: "csv" | "jsonl"): string {
 }
 
 /** The JSON Schema of `config`, for the form. */
-export function getConfigSchema(signal?: AbortSignal): Promise<unknown> {
-  return get<unknown>("/api/config/schema", signal);
+export function getConfigSchema(kind: "centralized" | "federated", signal?: AbortSignal): Promise<unknown> {
+  return get<unknown>(`/api/config/schema${search({ kind })}`, signal);
+}
+
+/** The `run_start` of a run (of its newest attempt), or `null`. */
+export async function getRunStart(
+  runId: string,
+  signal?: AbortSignal,
+): Promise<Readonly<Record<string, unknown>> | null> {
+  const page = record(
+    await get<unknown>(`${runPath(runId)}/events${search({ after: 0, limit: 1000 })}`, signal),
+  );
+  return (
+    list(page.messages)
+      .map(record)
+      .findLast((message) => message.type === "run_start") ?? null
+  );
 }
 
 export function startCentralized(body: CentralizedBody): Promise<{ run_id: string }> {

@@ -16,7 +16,7 @@ export interface RowState {
 }
 
 /** The colour and icon beside the sentence; the sentence itself says it in words. */
-export function rowState(run: RunState, away: boolean): RowState {
+export function rowState(run: RunState, silent: boolean): RowState {
   switch (run.status) {
     case "completed":
       return { tone: "ok", sign: "done" };
@@ -30,11 +30,16 @@ export function rowState(run: RunState, away: boolean): RowState {
     case "started":
       return { tone: "plain", sign: "waiting" };
     case "running":
-      if (away) return { tone: "plain", sign: "silent" };
-      return run.sentence.startsWith("Silent") || run.sentence.startsWith("No message")
-        ? { tone: "warn", sign: "silent" }
-        : { tone: "act", sign: "running" };
+      return silent ? { tone: "warn", sign: "silent" } : { tone: "act", sign: "running" };
   }
+}
+
+/** The row's sentence: without its full stop, and while the server is away no more than what was heard last. */
+export function sentence(run: RunState, away: boolean): string {
+  if (away && (run.status === "running" || run.status === "started")) {
+    return run.status === "running" ? "Running when last heard" : "Starting when last heard";
+  }
+  return run.sentence.replace(/\.$/, "");
 }
 
 /** Done epochs (or rounds), the open one in part; `null` where nobody knows how many there will be. */
@@ -72,7 +77,8 @@ export function place(run: RunState): string {
 
 /** The second line: time left while it runs, the test result or the cause afterwards. */
 export function secondLine(run: RunState): string {
-  if (run.status === "running") return timeLeft(run.detail_sentence) ?? place(run);
+  if (run.status === "running")
+    return timeLeft(run.detail_sentence) ?? (run.detail_sentence.replace(/\.$/, "") || place(run));
   if (run.status === "completed") return testResult(run) ?? bestResult(run) ?? "";
   if (run.status === "failed") return lastGood(run) ?? "before the first result";
   if (run.status === "cancelled") return run.reason || lastGood(run) || "";
@@ -81,7 +87,9 @@ export function secondLine(run: RunState): string {
 
 /** The time left as the sentence gives it: "about 39 min left (36 to 47)". */
 export function timeLeft(detail: string): string | null {
-  const found = /(?:About|about) [^.]*? left(?: \([^)]*\))?/.exec(detail);
+  const found = /(?:About \d+ min left(?: \([^)]*\))?|Less than a minute left|Time left after[^.]*)/.exec(
+    detail,
+  );
   return found === null ? null : found[0].charAt(0).toLowerCase() + found[0].slice(1);
 }
 

@@ -1,0 +1,62 @@
+import { ActionIcon, Menu } from "@mantine/core";
+import { IconDots, IconDownload, IconLink, IconPlayerStop, IconTrash } from "@tabler/icons-react";
+import { exportUrl } from "../client/api";
+import type { RunState } from "../client/state";
+import { isLive } from "./placement";
+import { runName } from "./row";
+
+export type RowAction = "stop" | "delete";
+
+interface Props {
+  readonly run: RunState;
+  readonly ask: (action: RowAction, run: RunState) => void;
+  readonly size?: number;
+}
+
+/** What can be done with a run from the list. */
+export function RunMenu({ run, ask, size = 28 }: Props) {
+  const address = `${window.location.origin}/runs/${encodeURIComponent(run.run_id)}`;
+  return (
+    <Menu>
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="ink" size={size} aria-label={`More for ${runName(run)}`}>
+          <IconDots size={16} aria-hidden />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item
+          leftSection={<IconLink size={16} />}
+          onClick={() => void navigator.clipboard?.writeText(address)}
+        >
+          Copy link
+        </Menu.Item>
+        <Menu.Item
+          component="a"
+          href={exportUrl(run.run_id, "csv")}
+          download
+          leftSection={<IconDownload size={16} />}
+        >
+          Export as CSV
+        </Menu.Item>
+        <Menu.Item
+          component="a"
+          href={exportUrl(run.run_id, "jsonl")}
+          download
+          leftSection={<IconDownload size={16} />}
+        >
+          Export as JSON Lines
+        </Menu.Item>
+        <Menu.Divider />
+        {isLive(run) ? (
+          <Menu.Item color="bad" leftSection={<IconPlayerStop size={16} />} onClick={() => ask("stop", run)}>
+            Stop run…
+          </Menu.Item>
+        ) : (
+          <Menu.Item color="bad" leftSection={<IconTrash size={16} />} onClick={() => ask("delete", run)}>
+            Delete run…
+          </Menu.Item>
+        )}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

@@ -1,0 +1,55 @@
+/** The parts that a row of the table and a card on a phone share. */
+
+import { Tooltip } from "@mantine/core";
+import { rate } from "../client/numbers";
+import type { RunState } from "../client/state";
+import { silentFor } from "../client/words";
+import type { Metric } from "./filter";
+import { latest, progress, rowState, secondLine, sentence } from "./row";
+import { StateIcon } from "./StateIcon";
+
+export function Phantom() {
+  return <span className="phantom">phantoms, not X-rays</span>;
+}
+
+export function Happening({
+  run,
+  now,
+  away,
+}: {
+  readonly run: RunState;
+  readonly now: number;
+  readonly away: boolean;
+}) {
+  const { tone, sign } = rowState(run, silentFor(run, now) !== null);
+  const words = sentence(run, away);
+  const share = run.status === "running" ? progress(run) : null;
+  return (
+    <div className={`happening tone-${tone}`}>
+      <StateIcon sign={sign} />
+      <Tooltip label={[run.sentence, run.detail_sentence].filter(Boolean).join(" ")} multiline maw={420}>
+        <span className="happening-first">{words}</span>
+      </Tooltip>
+      <span className="happening-second">
+        {share !== null && (
+          <span className="bar" aria-hidden="true">
+            <span className="bar-done" style={{ width: `${share * 100}%` }} />
+          </span>
+        )}
+        <span className="clip">{secondLine(run)}</span>
+      </span>
+    </div>
+  );
+}
+
+export function LatestValue({ run, metric }: { readonly run: RunState; readonly metric: Metric }) {
+  const { value, interval, without } = latest(run, metric);
+  return (
+    <>
+      <div className="latest">{rate(value)}</div>
+      <div className="t-note text3">
+        {interval === null ? without : `${rate(interval.low)} to ${rate(interval.high)}`}
+      </div>
+    </>
+  );
+}
