@@ -256,7 +256,7 @@ def _plain(metrics: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Within it what draws from torch's global chance (dropout in networks of others) repeats."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
 

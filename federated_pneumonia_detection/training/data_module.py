@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.config import TrainingConfig
@@ -86,11 +86,12 @@ class XrayDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset,
             batch_size=size if shuffle else max(size, 256),
-            shuffle=shuffle,
+            # The generator goes to the sampler alone: the loader itself would draw from it as well, once or each epoch
+            # depending on its workers, and so their number would change the order of the images.
+            sampler=RandomSampler(dataset, generator=self._order) if shuffle else None,
             drop_last=shuffle and len(dataset) >= size,
             num_workers=self.config.num_workers,
             persistent_workers=self.config.num_workers > 0,
-            generator=self._order if shuffle else None,
             collate_fn=_as_it_is,
         )
 

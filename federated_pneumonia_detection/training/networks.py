@@ -96,7 +96,7 @@ def build_network(config: TrainingConfig, *, seed: int | None = None) -> nn.Modu
             images of ``image_size``.
     """
     with _building, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed if seed is None else seed)
+        torch.default_generator.manual_seed(config.seed if seed is None else seed)
         arguments: dict[str, Any] = dict(config.model_args)
         if config.model == SMALL_RESNET:
             network = _small_resnet(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
+from federated_pneumonia_detection.progress.slug import new_run_id, slug
+from federated_pneumonia_detection.training.checkpoints import checkpoint_folder
 from federated_pneumonia_detection.training.devices import lightning_device
 from federated_pneumonia_detection.training.metrics_collector import MetricsCollectorCallback
 from federated_pneumonia_detection.training.quiet import quiet_lightning
@@ -60,7 +63,7 @@ def prepare_trainer_and_callbacks_pl(
 
     Args:
         config: ``epochs``, ``device`` and ``early_stopping_patience`` are read; the defaults if left out.
-        checkpoint_dir: Where Lightning's best checkpoint of this run goes.
+        checkpoint_dir: Lightning's best checkpoint goes to a folder of this run's in here.
         logs_dir: The folder of all logs; also where the metrics of the run are saved as JSON.
         experiment_name: What people call the run.
         run_id: What programs call it; made if left out.
@@ -84,6 +87,8 @@ def prepare_trainer_and_callbacks_pl(
     """
     logs = Path(logs_dir)
     if metrics is None:
+        # Decided here and not by the logger, so that the checkpoint can lie in a folder of the run's name.
+        run_id = run_id or os.environ.get("FPD_RUN_ID") or new_run_id(experiment_name)
         metrics = MetricsCollectorCallback(
             save_dir=logs / "metrics",
             experiment_name=experiment_name,
@@ -92,7 +97,8 @@ def prepare_trainer_and_callbacks_pl(
             websocket_manager=websocket_manager,
         )
     if checkpoint is None:
-        checkpoint = ModelCheckpoint(dirpath=checkpoint_dir, filename="best", monitor=monitor, mode=monitor_mode)
+        folder = checkpoint_folder(checkpoint_dir, slug(metrics.run_id or experiment_name))
+        checkpoint = ModelCheckpoint(dirpath=folder, filename="best", monitor=monitor, mode=monitor_mode)
     if early_stopping_patience is None and config is not None:
         early_stopping_patience = config.early_stopping_patience
     early_stopping = None

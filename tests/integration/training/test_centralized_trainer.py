@@ -95,6 +95,13 @@ def test_the_same_seed_gives_the_same_network_bit_for_bit(trainer, source):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_workers_that_load_images_change_nothing(tmp_path, source, config, trainer):
+    with_workers = config.model_copy(update={"num_workers": 2})
+    other = CentralizedTrainer(config=with_workers, checkpoint_dir=tmp_path / "c", logs_dir=tmp_path / "l")
+    kept = [one.train(source, "x")["best_model_score"] for one in (trainer, other)]
+    assert kept[0] == kept[1]
+
+
 def test_the_test_split_decides_nothing(trainer, source, tmp_path):
     arrays = dict(np.load(source))
     arrays["test_labels"] = 1 - arrays["test_labels"]
