@@ -23,7 +23,8 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Without it Ray warns, on every start, of a change to come in how it hides GPUs from CPU-only actors.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
+    # Without it a call of Ray's after its shutdown starts another Ray, with its own settings.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
 }
 
 _private: Path | None = None

@@ -6,13 +6,18 @@ into its context here, since the simulation knows only partition numbers.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from flwr.app import Context, Message
@@ -29,8 +34,8 @@ _log = logging.getLogger(__name__)
 
 _OBJECT_STORE_BYTES = 200_000_000
 _LINGER_S = 10.0
-# One processor for each actor. Flower would put a dead actor back among the living, where every later message to it
-# fails; so Ray makes a new one in its place.
+_RESTART_S = 60.0
+# One processor for each actor. Ray starts a dead one again: Flower would go on sending to it in vain.
 _ACTOR: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1}
 # Unix sockets have names of at most 107 bytes, and Ray puts some 70 behind the directory.
 _LONGEST_DIRECTORY = 35
@@ -39,15 +44,24 @@ _LONGEST_DIRECTORY = 35
 class _Operated(ClientApp):
     """An app whose nodes are configured as their operators would have."""
 
-    def __init__(self, inner: ClientApp, node_configs: Sequence[Mapping[str, UserConfigValue]]) -> None:
+    def __init__(
+        self, inner: ClientApp, node_configs: Sequence[Mapping[str, UserConfigValue]], busy_directory: str
+    ) -> None:
         super().__init__()
         self._inner = inner
         self._node_configs = node_configs
+        # A file here, named by its process, stands for a client at work.
+        self._busy_directory = busy_directory
 
     # Ray's actor calls by keyword, so the parameters have these names.
     def __call__(self, message: Message, context: Context) -> Message:
         context.node_config.update(self._node_configs[int(context.node_config["partition-id"])])
-        return self._inner(message, context)
+        busy = Path(self._busy_directory, str(os.getpid()))
+        busy.touch()
+        try:
+            return self._inner(message, context)
+        finally:
+            busy.unlink(missing_ok=True)
 
 
 def run_ray(
@@ -64,15 +78,20 @@ def run_ray(
     from flwr.simulation import run_simulation
 
     actors = max(1, min(_cpus(), len(node_configs)))
-    _start_ray(actors)
-    server = _Server(server_app)
+    busy_directory = private_directory() / "busy"
+    shutil.rmtree(busy_directory, ignore_errors=True)
+    busy_directory.mkdir()
+    server = _Server(server_app, busy_directory)
+    before = dict(os.environ)
     try:
-        run_simulation(
-            server_app=server.app,
-            client_app=_Operated(client_app, node_configs),
-            num_supernodes=len(node_configs),
-            backend_config={"client_resources": _ACTOR},
-        )
+        _start_ray(actors)
+        with _waiting_for_restarts(server):
+            run_simulation(
+                server_app=server.app,
+                client_app=_Operated(client_app, node_configs, str(busy_directory)),
+                num_supernodes=len(node_configs),
+                backend_config={"client_resources": _ACTOR},
+            )
     # Once the server app has ended, how Flower takes its actors down is of no interest to the run.
     except Exception:
         if not server.has_ended:
@@ -81,6 +100,9 @@ def run_ray(
     finally:
         server.is_over.set()
         _stop_ray()
+        # Ray leaves some words of its own there, `PYTHONBREAKPOINT` among them.
+        os.environ.clear()
+        os.environ.update(before)
     if server.raised is not None:
         raise server.raised
 
@@ -95,11 +117,12 @@ class _Server:
         is_over: set when Flower has come to an end, too.
     """
 
-    def __init__(self, inner: ServerApp) -> None:
+    def __init__(self, inner: ServerApp, busy_directory: Path) -> None:
         self.app = ServerApp()
         self.has_ended = False
         self.raised: BaseException | None = None
         self.is_over = threading.Event()
+        self._busy_directory = busy_directory
 
         @self.app.main()
         def main(grid: Grid, context: Context) -> None:
@@ -110,13 +133,46 @@ class _Server:
                 self.raised = error
             finally:
                 self.has_ended = True
-                threading.Thread(target=self._stop_whoever_lingers, name="fpd-stop-ray", daemon=True).start()
+                threading.Thread(target=self._stop_whoever_lingers, name="fpd-lingering", daemon=True).start()
 
     def _stop_whoever_lingers(self) -> None:
         # Flower waits for its actors, and one whose client never returns would keep it for ever. Clients that hear a
         # request to stop end by themselves within a batch.
-        if not self.is_over.wait(_LINGER_S):
-            _stop_ray()
+        while not self.is_over.wait(_LINGER_S):
+            for busy in self._busy_directory.iterdir():
+                with suppress(ProcessLookupError):
+                    os.kill(int(busy.name), signal.SIGKILL)
+                busy.unlink(missing_ok=True)
+
+
+@contextmanager
+def _waiting_for_restarts(server: _Server) -> Iterator[None]:
+    """Within it an actor that died takes part again only when Ray has started it anew.
+
+    Flower puts it back among the living at once, and the next client's message fails for the death of another. There is
+    no way to this but to put another pool in the place of Flower's; the version is pinned, and a test holds it.
+    """
+    import ray
+    from flwr.simulation.ray_transport.ray_actor import BasicActorPool
+
+    class Pool(BasicActorPool):
+        def add_actor_back_to_pool(self, future: Any) -> None:
+            actor: Any = self._future_to_actor[future]
+            deadline = time.monotonic() + _RESTART_S
+            while not server.has_ended and time.monotonic() < deadline:
+                try:
+                    ray.get(actor.__ray_ready__.remote(), timeout=_RESTART_S)
+                    break
+                except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+                    time.sleep(0.1)
+            super().add_actor_back_to_pool(future)
+
+    backend: Any = importlib.import_module("flwr.server.superlink.fleet.vce.backend.raybackend")
+    backend.BasicActorPool = Pool
+    try:
+        yield
+    finally:
+        backend.BasicActorPool = BasicActorPool
 
 
 def _cpus() -> int:

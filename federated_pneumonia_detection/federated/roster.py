@@ -10,6 +10,8 @@ __all__ = ["Roster", "clear_reason", "client_name"]
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _RAY_NOISE = re.compile(r"\(pid=\d+[^)]*\)|actor_id=[0-9a-f]+|ray::\S+")
 _WRAPPER = re.compile(r"^<class '[^']+'>:<'|'>$")
+# How Ray says that an actor's process has gone.
+_DEATH = ("died unexpectedly", "ActorDiedError", "ActorUnavailableError", "actor is temporarily unavailable")
 _LIMIT = 300
 
 
@@ -59,7 +61,7 @@ def clear_reason(reason: str | None) -> str:
     lines = [cleaned for line in lines if (cleaned := _WRAPPER.sub("", _RAY_NOISE.sub("", line)).strip(" '>,"))]
     if not lines:
         return "it stopped without saying why"
-    if any("died unexpectedly" in line or "ActorDiedError" in line for line in lines):
+    if any(sign in line for line in lines for sign in _DEATH):
         return "its process died (killed, or out of memory)"
     line = lines[-1]
     if "Exception ClientAppException occurred. Message:" in line:

@@ -37,9 +37,7 @@ def test_three_clients_and_the_server_are_one_run_with_four_journals(
     assert names == {"r1.jsonl", *(f"r1.{client}.jsonl" for client in CLIENTS)}
 
 
-def test_the_server_tells_rounds_and_aggregates_and_the_end(
-    make_trainer: Make, small_source: Path, told: Told
-) -> None:
+def test_the_server_tells_rounds_and_aggregates_and_the_end(make_trainer: Make, small_source: Path, told: Told) -> None:
     make_trainer(num_rounds=2).train(small_source, "demo")
 
     messages = told()
@@ -167,9 +165,7 @@ def test_a_network_that_draws_by_itself_repeats_too(make_trainer: Make, small_so
 
 
 @pytest.mark.parametrize("strategy", ["fedprox", "fedadam"])
-def test_the_other_strategies_come_to_a_tested_end(
-    make_trainer: Make, small_source: Path, strategy: str
-) -> None:
+def test_the_other_strategies_come_to_a_tested_end(make_trainer: Make, small_source: Path, strategy: str) -> None:
     results = make_trainer(strategy=strategy, num_rounds=2).train(small_source, "demo")
 
     assert results["status"] == "completed"
