@@ -1,5 +1,5 @@
 import { Tooltip } from "@mantine/core";
-import { IconHistory, IconLock, IconPlugConnectedX, IconPoint, IconRefresh } from "@tabler/icons-react";
+import { IconHistory, IconLock, IconPlugConnectedX, IconRefresh } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import type { Line } from "../client/model";
 import { useLine } from "../hooks/useLine";
@@ -80,7 +80,7 @@ export function lineWords(line: Line): LineWords {
             ? "WebSocket is blocked on this network; the same messages come by Server-Sent Events."
             : "Every message arrives the moment it is written.",
         tone: "ok",
-        icon: <IconPoint size={16} fill="currentColor" aria-hidden />,
+        icon: <span className="line-dot" aria-hidden="true" />,
       };
     case "catching_up":
       return {

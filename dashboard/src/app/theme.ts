@@ -24,7 +24,13 @@ export const theme = createTheme({
   focusRing: "auto",
   respectReducedMotion: true,
   components: {
-    Button: { defaultProps: { size: "sm" } },
+    Button: {
+      defaultProps: { size: "sm" },
+      vars: () => ({
+        root: { "--button-height": "32px", "--button-padding-x": "13px", "--button-fz": "13px" },
+      }),
+    },
+    SegmentedControl: { defaultProps: { withItemsBorders: false } },
     Tooltip: {
       defaultProps: { withArrow: false, openDelay: 200, events: { hover: true, focus: true, touch: true } },
     },

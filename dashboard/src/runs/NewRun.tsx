@@ -118,8 +118,8 @@ function Form({ told, from, started }: FormProps) {
             value={kind}
             onChange={(next) => setKind(next as Kind)}
             data={[
-              { value: "centralized", label: "Centralised: one machine" },
-              { value: "federated", label: "Federated: over hospitals" },
+              { value: "centralized", label: "Centralised" },
+              { value: "federated", label: "Federated" },
             ]}
           />
           <TextInput

@@ -21,8 +21,9 @@ export function Happening({
   readonly now: number;
   readonly away: boolean;
 }) {
-  const { tone, sign } = rowState(run, silentFor(run, now) !== null);
-  const words = sentence(run, away);
+  const silent = silentFor(run, now);
+  const { tone, sign } = rowState(run, silent !== null);
+  const words = sentence(run, away, silent);
   const share = run.status === "running" ? progress(run) : null;
   return (
     <div className={`happening tone-${tone}`}>

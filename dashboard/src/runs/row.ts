@@ -4,6 +4,7 @@ import { type Interval, intervalOf } from "../client/intervals";
 import { count, plural, rate } from "../client/numbers";
 import { millis, number } from "../client/reading";
 import type { RunState } from "../client/state";
+import { durationWords } from "../client/wording";
 import type { Metric } from "./filter";
 import type { Points } from "./sparkline";
 
@@ -34,12 +35,16 @@ export function rowState(run: RunState, silent: boolean): RowState {
   }
 }
 
-/** The row's sentence: without its full stop, and while the server is away no more than what was heard last. */
-export function sentence(run: RunState, away: boolean): string {
+/**
+ * The row's sentence: the run's own without what other columns say, silence in the words of the state; while the
+ * server is away no more than what was heard last.
+ */
+export function sentence(run: RunState, away: boolean, silentS: number | null): string {
   if (away && (run.status === "running" || run.status === "started")) {
     return run.status === "running" ? "Running when last heard" : "Starting when last heard";
   }
-  return run.sentence.replace(/\.$/, "");
+  if (silentS !== null) return `Silent for ${durationWords(silentS)}, may still run`;
+  return run.sentence.replace(/\.$/, "").replace(/^Finished in [^;,]+/, "Finished");
 }
 
 /** Done epochs (or rounds), the open one in part; `null` where nobody knows how many there will be. */
