@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-__all__ = ["PHANTOMS", "line", "metric_words", "rate"]
+__all__ = ["PHANTOMS", "line", "metric_words", "printable", "rate"]
 
 PHANTOMS = "phantoms, not X-rays"
 """What every view says beside the name of a run that was not trained on X-rays."""
 
 SHOWN = ("loss", "auroc", "accuracy", "recall", "specificity")
 NAMES = {"auroc": "AUROC"}
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with what would move a terminal's cursor or ring its bell shown as an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split()))
 
 
 def rate(value: Any) -> str:
@@ -96,4 +101,4 @@ def _final(metrics: Mapping[str, Any]) -> str:
 def line(message: Mapping[str, Any]) -> str | None:
     """The message in words, with its time; `None` for one that a reader of lines does not need."""
     told = _words(message)
-    return None if told is None else f"{_clock(message.get('timestamp'))} {' '.join(told.split())}"
+    return None if told is None else f"{_clock(message.get('timestamp'))} {printable(told)}"

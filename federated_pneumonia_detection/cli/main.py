@@ -65,7 +65,9 @@ def _run() -> int:
 
 
 def _tell(words: str, code: int = FAILED) -> int:
-    print(f"fpd: {' '.join(words.split())}", file=sys.stderr)  # noqa: T201
+    from federated_pneumonia_detection.cli.lines import printable
+
+    print(f"fpd: {printable(words)}", file=sys.stderr)  # noqa: T201
     return code
 
 

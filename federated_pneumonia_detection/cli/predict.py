@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from federated_pneumonia_detection.cli.lines import PHANTOMS
+from federated_pneumonia_detection.cli.lines import PHANTOMS, printable
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.training.predict import Prediction
@@ -62,7 +62,7 @@ def _table(found: list[Prediction]) -> None:
     if not sys.stdout.isatty():
         for one in found:
             probability = "" if one.probability is None else f"{one.probability:.3f}"
-            typer.echo("\t".join((_printable(str(one.path)), probability, one.label or _printable(str(one.error)))))
+            typer.echo("\t".join((printable(str(one.path)), probability, one.label or printable(str(one.error)))))
         return
     from rich.console import Console
     from rich.table import Table
@@ -75,12 +75,8 @@ def _table(found: list[Prediction]) -> None:
     for one in found:
         style = "red" if one.error else "yellow" if one.label == "pneumonia" else ""
         probability = "" if one.probability is None else f"{one.probability:.3f}"
-        verdict = Text(_printable(one.error or str(one.label)), style=style)
-        table.add_row(Text(_printable(str(one.path))), probability, verdict)
+        verdict = Text(printable(one.error or str(one.label)), style=style)
+        table.add_row(Text(printable(str(one.path))), probability, verdict)
     console = Console()
     console.print(table)
     console.print(f"Threshold {found[0].threshold:.3f}: from this probability on the verdict is pneumonia.")
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else ascii(text)[1:-1]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from federated_pneumonia_detection.cli.feed import DEFAULT_URL, LogDir, Run, Url, open_feed
-from federated_pneumonia_detection.cli.lines import PHANTOMS, rate
+from federated_pneumonia_detection.cli.lines import PHANTOMS, printable, rate
 
 __all__ = ["export", "logs", "runs"]
 
@@ -18,6 +18,7 @@ def runs(url: Url = None, log_dir: LogDir = None) -> None:
     """List the runs, newest first."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     with open_feed(url, log_dir) as feed:
         found = feed.runs()
@@ -27,14 +28,16 @@ def runs(url: Url = None, log_dir: LogDir = None) -> None:
     console = Console()
     if not console.is_terminal:
         for run in found:
-            typer.echo("\t".join(str(part) for part in (run["run_id"], run["status"], run["sentence"])))
+            typer.echo("\t".join(printable(str(run[part])) for part in ("run_id", "status", "sentence")))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "what is happening", "AUROC"):
         table.add_column(column, overflow="fold")
     for run in found:
-        name = f"{run['run_id']}\n[yellow]{PHANTOMS}[/]" if run.get("phantom") else run["run_id"]
-        table.add_row(name, run["sentence"], rate((run.get("metrics") or {}).get("val_auroc")))
+        name = Text(printable(run["run_id"]))
+        if run.get("phantom"):
+            name.append(f"\n{PHANTOMS}", style="yellow")
+        table.add_row(name, Text(printable(run["sentence"])), rate((run.get("metrics") or {}).get("val_auroc")))
     console.print(table)
 
 

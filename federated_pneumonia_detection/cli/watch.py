@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Run, Url, open_feed
-from federated_pneumonia_detection.cli.lines import PHANTOMS, line, rate
+from federated_pneumonia_detection.cli.lines import PHANTOMS, line, printable, rate
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -43,13 +43,14 @@ def _hospitals(state: dict[str, Any], width: int) -> RenderableType:
         table.add_column(column, overflow="ellipsis", no_wrap=True)
     for client in state["clients"]:
         style = CLIENT_STYLE.get(client["status"], "")
+        name = Text(printable(client["client_id"]))
         step = f"step {client['step']}/{client['total_steps']}" if client.get("step") else ""
-        words = Text(client.get("words") or client["status"], style=style)
+        words = Text(printable(client.get("words") or client["status"]), style=style)
         if width < NARROW:
-            table.add_row(client["client_id"], words)
+            table.add_row(name, words)
         else:
             local = f"epoch {client['local_epoch']} {step}".strip() if client["local_epoch"] or step else ""
-            table.add_row(client["client_id"], words, str(client["round"] or ""), local)
+            table.add_row(name, words, str(client["round"] or ""), local)
     return table
 
 
@@ -59,18 +60,21 @@ def view(state: dict[str, Any], lines: Iterable[str], width: int) -> RenderableT
     from rich.text import Text
 
     status = state["status"]
-    title = Text.assemble((state.get("name") or state["experiment_name"], "bold"), "  ", state["run_id"], style="")
+    name = printable(state.get("name") or state["experiment_name"])
+    title = Text.assemble((name, "bold"), "  ", printable(state["run_id"]))
     if state.get("phantom"):
         title.append(f"  {PHANTOMS}", style="bold yellow")
-    parts: list[RenderableType] = [title, Text(state["sentence"], style=STATUS_STYLE.get(status, ""))]
+    parts: list[RenderableType] = [title, Text(printable(state["sentence"]), style=STATUS_STYLE.get(status, ""))]
     if state.get("detail_sentence"):
-        parts.append(Text(state["detail_sentence"], style="dim"))
+        parts.append(Text(printable(state["detail_sentence"]), style="dim"))
     federated = state["mode"] == "federated"
     done, total = (state["round"], state["total_rounds"]) if federated else (state["epoch"], state["total_epochs"])
     if total:
         word = "round" if federated else "epoch"
         parts.append(Text(f"{word} {done} of {total}  {_bar(done, total, max(4, min(40, width - 20)))}"))
-    numbers = [f"{name} {rate(value)}" for name, value in (state.get("metrics") or {}).items() if name != "num_samples"]
+    numbers = [
+        f"{printable(key)} {rate(value)}" for key, value in (state.get("metrics") or {}).items() if key != "num_samples"
+    ]
     if numbers:
         parts.append(Text("  ".join(numbers[:6])))
     if state["clients"]:
