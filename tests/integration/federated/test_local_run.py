@@ -281,7 +281,7 @@ def test_clients_that_never_answer_end_the_run_when_their_time_is_up(
     let_go = threading.Event()
     threading.Timer(3.0, let_go.set).start()
 
-    with pytest.raises(AllClientsFailed, match="no answer within 0.5 s"):
+    with pytest.raises(AllClientsFailed, match=r"no answer within 0\.5 s"):
         make_trainer(_Waits(let_go), num_rounds=1, reply_timeout_s=0.5).train(small_source, "demo")
 
     assert [message["client_id"] for message in told(kind="client_failed")] == list(CLIENTS)

@@ -37,7 +37,7 @@ def no_run_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def adding_app() -> Callable[..., ClientApp]:
-    """A client app that adds its partition number, plus one, to every weight; `fail(partition, round)` makes it raise."""
+    """A client app that adds its partition number and one to every weight; `fail(partition, round)` makes it raise."""
 
     def make(fail: Callable[[int, int], bool] = lambda partition, round_num: False, **options: object) -> ClientApp:
         app = ClientApp(**options)  # type: ignore[arg-type]
@@ -49,8 +49,7 @@ def adding_app() -> Callable[..., ClientApp]:
             if fail(partition, round_num):
                 raise ValueError(f"the images of round {round_num} are gone")
             state = {
-                key: value + partition + 1
-                for key, value in message.content["arrays"].to_torch_state_dict().items()
+                key: value + partition + 1 for key, value in message.content["arrays"].to_torch_state_dict().items()
             }
             metrics = MetricRecord({"train_loss": 1.0 / (partition + 1), "num-examples": 10 * (partition + 1)})
             return Message(RecordDict({"arrays": ArrayRecord(state), "metrics": metrics}), reply_to=message)
@@ -63,5 +62,3 @@ def adding_app() -> Callable[..., ClientApp]:
 @pytest.fixture
 def node_configs() -> list[dict[str, object]]:
     return [{"partition-id": number, "num-partitions": 3} for number in range(3)]
-
-

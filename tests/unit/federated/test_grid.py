@@ -115,7 +115,7 @@ def test_waiting_for_clients_that_never_connect_ends(open_grid: Callable[..., Gu
     """Flower itself waits for ever, with one log line a second."""
     grid = open_grid(kind=_LonelyGrid, connect_timeout_s=0.05)
 
-    with pytest.raises(NoClients, match="1 of 3 clients connected within 0.05 s"):
+    with pytest.raises(NoClients, match=r"1 of 3 clients connected within 0\.05 s"):
         grid.wait_for(3)
 
 
@@ -126,8 +126,9 @@ class _SuperLinkLikeGrid(LocalGrid):
         replies = list(super().pull_messages(message_ids))
         for index, reply in enumerate(replies):
             if reply.metadata.src_node_id == 1001:
-                lost = Message(Error(5, "Node Unavailable"), reply_to=Message(
-                    RecordDict(), dst_node_id=1, message_type="query"))
+                lost = Message(
+                    Error(5, "Node Unavailable"), reply_to=Message(RecordDict(), dst_node_id=1, message_type="query")
+                )
                 lost.metadata.__dict__["_reply_to_message_id"] = reply.metadata.reply_to_message_id
                 replies[index] = lost
         return replies
