@@ -1,7 +1,7 @@
 /** The scenes of the gallery: a recorded run, folded, and the state of the line. */
 
 import { fold } from "../src/client/fold";
-import { emptyModel, type Line, type Message } from "../src/client/model";
+import { emptyModel, type Line, type Message, type RunModel } from "../src/client/model";
 import { described } from "../src/client/words";
 import type { RunView } from "../src/hooks/useRun";
 import { centralised } from "../test/fixtures/centralised";
@@ -14,11 +14,7 @@ export interface Scene {
   now: number;
 }
 
-function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, later = 0): Scene {
-  const first = run.messages[0];
-  const now = run.now + later;
-  // What only the server knows: whether the trainer hears a stop.
-  const model = { ...fold(emptyModel(first?.run_id ?? "run"), run.messages), hearsCancel: true };
+export function sceneOf(model: RunModel, now: number, line: Line): Scene {
   const told = described(model.state, now);
   return {
     now,
@@ -34,6 +30,12 @@ function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, lat
       refresh: () => undefined,
     },
   };
+}
+
+function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, later = 0): Scene {
+  const folded = fold(emptyModel(run.messages[0]?.run_id ?? "run"), run.messages);
+  // What only the server knows: whether the trainer hears a stop.
+  return sceneOf({ ...folded, hearsCancel: true }, run.now + later, line);
 }
 
 /** The messages until round 6, while the server stands in round 8. */

@@ -62,7 +62,11 @@ export function ChartCard({ id, title, about, tools, spec, cursor, height, read,
     >
       <div className="chart-head">
         <h2>{title}</h2>
-        {about && <span className="about">{about}</span>}
+        {about && (
+          <span className="about" key={label}>
+            {about}
+          </span>
+        )}
         <span className="tools">
           <CardActions
             tabular={tabular}
@@ -92,13 +96,15 @@ export function Legend({ cursor, read }: { cursor: Cursor; read: (x: number | nu
   return (
     <div className="reading">
       {row.entries.map((each) => (
-        <span className="entry" key={each.label}>
+        <span className="entry" key={`${each.label} ${each.extra ? "with interval" : ""}`}>
           <LineSample look={each.look} marked={each.marked} />
           {each.label} <b>{each.value}</b>
-          {each.extra && <span>({each.extra})</span>}
+          {each.extra && <span key={each.value.length}>({each.extra})</span>}
         </span>
       ))}
-      <span className="at">{row.at}</span>
+      <span className="at" key={row.at}>
+        {row.at}
+      </span>
     </div>
   );
 }

@@ -5,6 +5,7 @@ import { lastAtOrBefore, nearest } from "./columns";
 import { type Cursor, moveCursor, zoom } from "./cursor";
 import { markPath } from "./marks";
 import { columnsOf, makePlot, type PlotSpec, shapeOf } from "./plot";
+import { sameContent } from "./same";
 import { usePalette } from "./theme";
 
 /** The cursor jumps to an epoch that lies nearer to the pointer than this, in CSS pixels. */
@@ -33,8 +34,9 @@ export function LineChart({ spec, id, label, cursor, height, reading }: Props) {
   const shape = shapeOf(spec);
 
   useLayoutEffect(() => {
+    const before = live.current;
     live.current = spec;
-    if (frame.current !== 0 || !plot.current) return;
+    if (frame.current !== 0 || !plot.current || sameContent(before, spec)) return;
     // The browser runs no animation frames in a hidden tab: drawing stops there and catches up by itself.
     frame.current = requestAnimationFrame(() => {
       frame.current = 0;

@@ -52,15 +52,18 @@ function Inside({ cell, mode, rare }: { cell: Cell; mode: CellMode; rare: boolea
   }
   if (mode !== "time") return <span className="cell-value">{cellValue(cell, mode, rare)}</span>;
   return (
-    <span className="cell-time">
+    // Shapes, not boxes: that they grow moves nothing in the layout.
+    <svg className="cell-time" aria-hidden="true">
       {cell.parts.map((part) => (
-        <span
+        <rect
           key={part.kind + part.from}
-          className={`part-${part.kind}`}
-          style={{ left: `${part.from * 100}%`, width: `${(part.to - part.from) * 100}%` }}
+          className={`fill-${part.kind}`}
+          x={`${part.from * 100}%`}
+          width={`${(part.to - part.from) * 100}%`}
+          height={13}
         />
       ))}
-    </span>
+    </svg>
   );
 }
 

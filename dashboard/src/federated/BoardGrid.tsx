@@ -58,6 +58,7 @@ export function BoardGrid({ model, board, width, mode, curve }: Props) {
   const id = (place: Place) => `cell-${place.row}-${place.column}`;
   return (
     <div className="board-rounds-frame">
+      <HatchPattern />
       <div
         className="board-rounds"
         ref={scroller}
@@ -143,6 +144,25 @@ export function BoardGrid({ model, board, width, mode, curve }: Props) {
         />
       )}
     </div>
+  );
+}
+
+/** The hatching of waiting, in pixels of the screen whatever the width of a cell. */
+function HatchPattern() {
+  return (
+    <svg width="0" height="0" className="board-defs" aria-hidden="true">
+      <defs>
+        <pattern
+          id="board-hatch"
+          width="4"
+          height="4"
+          patternUnits="userSpaceOnUse"
+          patternTransform="rotate(45)"
+        >
+          <line x1="0.5" x2="0.5" y1="0" y2="4" stroke="var(--hatch)" strokeWidth="1.1" />
+        </pattern>
+      </defs>
+    </svg>
   );
 }
 

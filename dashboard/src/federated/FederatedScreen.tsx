@@ -2,11 +2,12 @@ import { useMemo } from "react";
 import type { Cursor } from "../charts/cursor";
 import type { RunModel } from "../client/model";
 import type { RunState } from "../client/state";
-import { EventRow } from "../run/EventsPanel";
+import { EventRows } from "../run/EventsPanel";
 import { eventLines } from "../run/events";
 import { KpiStrip } from "../run/Kpis";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
+import { padded } from "../run/steadyText";
 import { useSteady } from "../run/useSteady";
 import { Board } from "./Board";
 import { boardOf } from "./board";
@@ -49,15 +50,13 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
           <>
             <div className="board-events-head">
               <b>Events</b>
-              <span className="text3 t-note">{model.events.length} so far, newest first</span>
+              <span className="text3 t-note">
+                {padded(String(model.events.length), 4)} so far, newest first
+              </span>
             </div>
             {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
             <section className="board-events-list" aria-label="Events, newest first" tabIndex={0}>
-              <ol>
-                {lines.map((line) => (
-                  <EventRow line={line} key={line.key} />
-                ))}
-              </ol>
+              <EventRows lines={lines} />
             </section>
           </>
         }

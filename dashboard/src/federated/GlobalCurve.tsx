@@ -63,7 +63,7 @@ export function CurveSide({ curve, cursor }: { curve: Curve; cursor: Cursor }) {
         <span className="curve-key">
           <span className="sample sample-band" /> 95% interval
         </span>
-        <span className="curve-read">
+        <span className="curve-read" key={read?.round}>
           {read ? (
             <>
               round {read.round}: <b>{read.value}</b>

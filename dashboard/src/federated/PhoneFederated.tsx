@@ -77,14 +77,14 @@ function HospitalList({ panel, board }: { panel: Panel; board: Board }) {
           <li key={place?.key ?? i}>
             {place && <Mark look={place.look} />}
             <b>{place?.name}</b>
-            <HospitalWords row={row} words={row.short} />
+            <HospitalWords row={row} words={row.short} key={row.short} />
             <span className="hospital-progress">
               <Segments done={row.done} whole={row.whole} />
               <span>
                 {row.full ?? late ?? (row.done === 0 && row.state === "waiting" ? row.time : row.progress)}
               </span>
             </span>
-            <span className="hospital-loss">
+            <span className="hospital-loss" key={row.loss}>
               loss <b>{row.loss === null ? "none" : rate(row.loss)}</b>
             </span>
           </li>

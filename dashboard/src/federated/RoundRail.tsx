@@ -28,7 +28,9 @@ export function RoundRail({ board, now }: { board: Board; now: string }) {
           </span>
         ))}
       </div>
-      <span className="rail-right">{now.charAt(0).toLowerCase() + now.slice(1)}</span>
+      <span className="rail-right" key={now}>
+        {now.charAt(0).toLowerCase() + now.slice(1)}
+      </span>
     </div>
   );
 }

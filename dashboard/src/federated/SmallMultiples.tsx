@@ -5,6 +5,7 @@ import { lastAtOrBefore } from "../charts/columns";
 import type { Cursor } from "../charts/cursor";
 import { LineChart } from "../charts/LineChart";
 import { LineSample, Mark } from "../charts/Mark";
+import { lookOf } from "../charts/marks";
 import { tableOf } from "../charts/table";
 import { useCursorX } from "../charts/useCursor";
 import type { RunModel } from "../client/model";
@@ -12,6 +13,7 @@ import { rate } from "../client/numbers";
 import { useParam } from "../run/useParam";
 import { GLOBAL, LOCAL_METRICS, type LocalMetric, type Small, smallMultiples } from "./curves";
 import type { Panel } from "./openPanel";
+import { hospitalCount } from "./rounds";
 
 const HEIGHT = 116;
 /** Beyond this many hospitals only some are drawn until one asks for all. */
@@ -70,12 +72,31 @@ export function SmallMultiples({ model, panel, cursor }: Props) {
         {charts.map((small) => (
           <SmallChart small={small} cursor={cursor} key={small.client.clientId} metric={metric} />
         ))}
+        {Array.from({ length: Math.max(0, Math.min(MANY, hospitalCount(model)) - charts.length) }, (_, i) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a place is its number
+          <Expected index={charts.length + i} key={`expected-${charts.length + i}`} />
+        ))}
       </div>
       {many && (
         <button type="button" className="link" aria-expanded={all} onClick={() => setAll(!all)}>
           {all ? "only some hospitals" : `all ${model.clients.length} hospitals`}
         </button>
       )}
+    </section>
+  );
+}
+
+/** The place of a hospital that was not heard yet. */
+function Expected({ index }: { index: number }) {
+  return (
+    <section className="card small" aria-label={`hospital ${index + 1}, not heard yet`}>
+      <div className="small-head">
+        <Mark look={lookOf(index)} size={14} />
+        <b>hospital {index + 1}</b>
+      </div>
+      <div className="chart-body" style={{ height: HEIGHT }}>
+        <p className="chart-empty">not heard yet</p>
+      </div>
     </section>
   );
 }

@@ -61,9 +61,9 @@ function Matrix({ view }: { view: ConfusionView }) {
               </th>
               {row.cells.map((cases, i) => (
                 <td key={i === row.right ? "right" : "wrong"} data-right={i === row.right}>
-                  <b>{count(cases)}</b>
+                  <b key={cases}>{count(cases)}</b>
                   <br />
-                  {n > 0 ? percent(cases / n) : "–"}
+                  <span key={`share ${cases}`}>{n > 0 ? percent(cases / n) : "–"}</span>
                 </td>
               ))}
             </tr>

@@ -103,17 +103,29 @@ function EventList({ lines }: { lines: readonly EventLine[] }) {
         }}
       >
         {lines.length === 0 && <p className="text3 t-note">No event yet.</p>}
-        <ol>
-          {lines.map((line) => (
-            <EventRow line={line} key={line.key} />
-          ))}
-        </ol>
+        <EventRows lines={lines} />
       </section>
     </div>
   );
 }
 
-export function EventRow({ line }: { line: EventLine }) {
+/**
+ * The rows, newest on top. They are laid out from the oldest upwards and moved down by their own height, so that a new
+ * row shifts nothing in the layout.
+ */
+export function EventRows({ lines }: { lines: readonly EventLine[] }) {
+  return (
+    <div className="event-rows">
+      <ol>
+        {lines.map((line) => (
+          <EventRow line={line} key={line.key} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function EventRow({ line }: { line: EventLine }) {
   const { icon: Icon, color } = ICONS[line.icon];
   const [open, setOpen] = useState(false);
   return (

@@ -15,11 +15,14 @@ interface Props {
 export function KpiStrip({ kpis, age, compact = false, narrow = false }: Props) {
   return (
     <section className={`card kpi-strip${compact ? " compact" : ""}`} aria-label="Newest values">
-      {(narrow ? kpis.map(shortened) : kpis).map((kpi) => (
-        <div className="kpi" key={kpi.label}>
+      {(narrow ? kpis.map(shortened) : kpis).map((kpi, place) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the five places stay, whatever stands in them
+        <div className="kpi" key={place}>
           <div className="kpi-head">
             <span className="kpi-label">{kpi.label}</span>
-            <span className="kpi-when">{age ?? kpi.when}</span>
+            <span className="kpi-when" key={age ?? kpi.when}>
+              {age ?? kpi.when}
+            </span>
           </div>
           {compact ? <Two kpi={kpi} /> : <Three kpi={kpi} narrow={narrow} />}
         </div>
@@ -32,9 +35,9 @@ function Two({ kpi }: { kpi: Kpi }) {
   return (
     <div className="kpi-body">
       <b>{kpi.value}</b>
-      <span className="kpi-two">
+      <span className="kpi-two" key={kpi.value}>
         <span>{kpi.beside}</span>
-        <span>{kpi.note}</span>
+        <span>{kpi.note || "\u00a0"}</span>
       </span>
     </div>
   );
@@ -45,7 +48,7 @@ function Three({ kpi, narrow }: { kpi: Kpi; narrow: boolean }) {
     <>
       <div className="kpi-value">
         <b>{kpi.value}</b>
-        <span>{kpi.beside}</span>
+        <span key={kpi.value}>{kpi.beside || "\u00a0"}</span>
       </div>
       {!narrow && (kpi.spark ? <Spark spark={kpi.spark} /> : <Ruler ruler={kpi.ruler ?? null} />)}
       <div className="kpi-note">{kpi.note}</div>

@@ -52,7 +52,7 @@ function Now({ model, cursor, now, silentSince, age, arriving }: Props) {
   const kpis = centralisedKpis(model).filter((_, i) => i !== 3);
   const took = model.started === null ? "" : durationWords((model.end?.at ?? now) - model.started);
   const words = {
-    left: rail.right.split(",")[0] || rail.left,
+    left: rail.right.split(", ")[0] || rail.left,
     right: took ? `${model.end ? "took" : "running"} ${took}` : "",
   };
   return (

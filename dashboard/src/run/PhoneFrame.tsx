@@ -39,7 +39,7 @@ interface Props {
 export function PhoneFrame({ model, sentence, badge, onStop, end, tabs }: Props) {
   const [tab, setTab] = useParam("tab", TABS, "now");
   return (
-    <div className="run-page phone">
+    <div className="run-page phone" data-federated={model.federated}>
       <header className="phone-head">
         <h1 className="visually-hidden">{model.name}</h1>
         <div className="phone-badges">

@@ -31,14 +31,21 @@ export function RailBar({ rail, unit = "epoch" }: { rail: Rail; unit?: string })
           ))
         )}
         {best !== null && whole > 0 && best <= whole && (
-          <span className="rail-best" style={{ left: `${(best / whole) * 100}%` }} aria-hidden="true">
+          <span
+            className="rail-best"
+            key={best}
+            style={{ left: `${(best / whole) * 100}%` }}
+            aria-hidden="true"
+          >
             <svg width="9" height="6" viewBox="0 0 9 6" aria-hidden="true">
               <path d="M0 0h9L4.5 5.5z" fill="var(--text)" />
             </svg>
           </span>
         )}
       </div>
-      <span className="rail-right">{rail.right}</span>
+      <span className="rail-right" key={rail.right.length}>
+        {rail.right}
+      </span>
     </div>
   );
 }

@@ -26,7 +26,7 @@ function Before({ model }: { model: RunModel }) {
   const n = casesOf(model, "test").n;
   if (!model.end) {
     return (
-      <p className="dashed-card">
+      <p className="dashed-card" key="before">
         <b>After the last epoch</b>
         The test split{n === null ? "" : ` (n ${count(n)})`} is read once, when training ends.
       </p>
@@ -35,7 +35,7 @@ function Before({ model }: { model: RunModel }) {
   const recall = numberOf(model.finalMetrics?.test_recall);
   const specificity = numberOf(model.finalMetrics?.test_specificity);
   return (
-    <p className="dashed-card">
+    <p className="dashed-card" key="none">
       <b>No ROC was reported</b>
       {recall !== null && specificity !== null
         ? `At the threshold: recall ${rate(recall)}, specificity ${rate(specificity)}.`

@@ -1,5 +1,5 @@
 import { Button, Menu, Tooltip } from "@mantine/core";
-import { IconCheck, IconDownload, IconLink, IconSquare } from "@tabler/icons-react";
+import { IconCheck, IconDownload, IconLink, IconRepeat, IconSquare } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "wouter";
 import { exportUrl } from "../client/api";
@@ -34,8 +34,8 @@ export function RunHeader({ model, sentence, badge, onStop }: Props) {
             {model.name}
           </h1>
           <StateBadge badge={badge} />
-          <PhantomBanner phantom={model.data.phantom} />
-          <Meta model={model} />
+          <PhantomBanner phantom={model.data.phantom} key={`phantom ${badge.word}`} />
+          <Meta model={model} key={badge.word} />
         </div>
         <Actions model={model} onStop={onStop} />
       </div>
@@ -48,7 +48,9 @@ export function RunHeader({ model, sentence, badge, onStop }: Props) {
 export function StatusSentence({ sentence }: { sentence: Sentence }) {
   return (
     <p className="status-sentence t-sentence">
-      <b>{sentence.first}</b> <span>{sentence.second}</span>
+      {/* Each half is put there anew when it changes: words are replaced, none are pushed along. */}
+      <b key={sentence.first}>{sentence.first}</b>
+      <span key={sentence.first + sentence.second}> {sentence.second}</span>
     </p>
   );
 }
@@ -117,7 +119,19 @@ function Actions({ model, onStop }: { model: RunModel; onStop: (() => void) | nu
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      {!model.end && <StopButton model={model} onStop={onStop} />}
+      {model.end ? (
+        <Button
+          component={Link}
+          href={`/new?from=${encodeURIComponent(id)}`}
+          variant="default"
+          className="stop"
+          leftSection={<IconRepeat size={16} stroke={1.75} />}
+        >
+          Run again
+        </Button>
+      ) : (
+        <StopButton model={model} onStop={onStop} />
+      )}
     </div>
   );
 }

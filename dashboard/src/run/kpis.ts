@@ -18,6 +18,7 @@ import {
   rulerFloor,
 } from "./figures";
 import { LOOKS, stepLossName } from "./plots";
+import { padded } from "./steadyText";
 
 export interface Kpi {
   label: string;
@@ -154,7 +155,9 @@ function trainLoss(model: RunModel): Kpi {
   const values = told.map((epoch) => epoch.train?.metrics.train_loss ?? null);
   const spark = { look: LOOKS.train, values, whole: model.totalEpochs ?? Math.max(values.length, 2) };
   if (mean) {
-    const now = model.end ? `epoch ${model.epoch}` : `now, step ${model.step?.step ?? "–"}`;
+    const now = model.end
+      ? `epoch ${model.epoch}`
+      : `now, step ${padded(count(model.step?.step), count(model.step?.totalSteps).length)}`;
     return {
       label: "Train loss",
       when: now,

@@ -3,6 +3,7 @@
 import type { RunModel } from "../client/model";
 import { count } from "../client/numbers";
 import { bestEpoch, imagesPerSecond } from "./figures";
+import { padded } from "./steadyText";
 import { isOpen, openShare } from "./xaxis";
 
 export interface Rail {
@@ -40,8 +41,8 @@ function rightWords(model: RunModel): string {
   const { step } = model;
   if (!step || step.epoch !== model.epoch) return "";
   const speed = imagesPerSecond(model);
-  const where = step.totalSteps
-    ? `step ${count(step.step)} of ${count(step.totalSteps)}`
-    : `step ${count(step.step)}`;
-  return speed === null ? where : `${where}, ${count(Math.round(speed))} images/s`;
+  const whole = step.totalSteps === null ? null : count(step.totalSteps);
+  const at = padded(count(step.step), whole?.length ?? 4);
+  const where = whole === null ? `step ${at}` : `step ${at} of ${whole}`;
+  return `${where}, ${padded(speed === null ? "–" : count(Math.round(speed)), 5)} images/s`;
 }
