@@ -28,6 +28,7 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "src/**/*.test.tsx"],
     setupFiles: ["./test/setup.ts"],
     restoreMocks: true,
+    testTimeout: 20_000,
     // Two cores are enough; more threads only wait for each other on small machines.
     maxWorkers: 2,
   },

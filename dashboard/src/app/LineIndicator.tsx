@@ -18,7 +18,7 @@ export function LineIndicator() {
       <button
         type="button"
         className={`line line-${words.tone}`}
-        aria-label={`Line to the server: ${words.first} ${words.second}`}
+        aria-label={`Line to the server: ${words.first} ${words.second}`.trimEnd()}
       >
         {words.icon}
         <span className="line-first">{words.first}</span>

@@ -21,7 +21,7 @@ import {
 import { type ReactNode, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { KeyList } from "./KeyList";
-import { useShortcut } from "./keys";
+import { useKeyboard, useShortcut } from "./keys";
 import { LineIndicator } from "./LineIndicator";
 import { LiveRegion } from "./LiveRegion";
 import { Logo } from "./Logo";
@@ -34,6 +34,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   const [, go] = useLocation();
   const [listed, setListed] = useState(false);
   const phone = useMediaQuery(PHONE, window.matchMedia(PHONE).matches, { getInitialValueInEffect: false });
+  useKeyboard();
   useShortcut("g r", "go to the runs", () => go("/"));
   useShortcut("n", "new run", () => go("/new"));
   useShortcut("?", "this list", () => setListed(true));

@@ -139,6 +139,17 @@ export function useShortcut(
   );
 }
 
+/** Listens to the keyboard, for as long as the page is there. */
+export function useKeyboard(): void {
+  useEffect(() => {
+    const press = (event: KeyboardEvent): void => {
+      keys.press(event);
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
+}
+
 export function useShortcuts(): { readonly list: readonly Shortcut[]; readonly lettersOff: boolean } {
   const list = useSyncExternalStore(keys.subscribe, keys.list);
   const lettersOff = useSyncExternalStore(keys.subscribe, keys.lettersOff);

@@ -81,6 +81,15 @@ export class Feeds {
     for (const { feed } of this.held.values()) feed.networkChanged(online);
   }
 
+  close(): void {
+    for (const { feed, unsubscribe, leaving } of this.held.values()) {
+      if (leaving !== null) this.environment.clearTimeout(leaving);
+      unsubscribe();
+      feed.stop();
+    }
+    this.held.clear();
+  }
+
   private feed<F extends Feed>(key: string, make: () => F): F {
     const known = this.held.get(key);
     if (known !== undefined) return known.feed as F;
@@ -136,4 +145,10 @@ export function feeds(): Feeds {
     shared = made;
   }
   return shared;
+}
+
+/** Closes all lines and forgets what they brought: each test begins with a page of its own. */
+export function resetFeeds(): void {
+  shared?.close();
+  shared = null;
 }
