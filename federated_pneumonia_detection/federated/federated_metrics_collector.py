@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -154,10 +155,15 @@ class FederatedMetricsCollector(pl.Callback):
         if self.save_dir is None:
             return
         name = f"{slug(str(self.run_id or self.experiment_name))}_{slug(self.client_id)}_rounds.json"
-        self.save_dir.mkdir(parents=True, exist_ok=True)
-        part = self.save_dir / f".{name}.part"
-        part.write_text(json.dumps(self.history, indent=2, default=_plain) + "\n", encoding="utf-8")
-        part.replace(self.save_dir / name)
+        rows = [{key: _plain(value) for key, value in row.items()} for row in self.history]
+        try:
+            self.save_dir.mkdir(parents=True, exist_ok=True)
+            part = self.save_dir / f".{name}.part"
+            part.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            part.replace(self.save_dir / name)
+        except OSError as error:
+            # A training must not fail for its notes; the journal has every number anyway.
+            warnings.warn(f"the rounds could not be saved to {self.save_dir}: {error}", stacklevel=2)
 
 
 def _without_clash(fit: Mapping[str, Any], evaluated: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,4 +172,9 @@ def _without_clash(fit: Mapping[str, Any], evaluated: Mapping[str, Any]) -> dict
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else str(value)
+    """What JSON can tell of `value`: a tensor's number, `None` for NaN and infinity, text for what it does not know."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, int | float | str | None) else str(value)

@@ -131,16 +131,22 @@ class FederatedTrainer:
             "software": _software(),
             "total_rounds": config.num_rounds,
         }
+        from federated_pneumonia_detection.federated.server_app import tell_end
+
         try:
             hospitals = self._hospitals(source_path, config)
-        except Exception as error:
+        except BaseException as error:
             # What keeps a run from beginning is told in the run, too: whoever watches sees why nothing comes.
             with self._logger(experiment_name, run_id, said) as logger:
-                logger.log_training_error(getattr(error, "public", str(error)))
+                tell_end(logger, error)
             raise
         said["data"] = hospitals.description
         with self._logger(experiment_name, run_id, said) as logger:
-            run = self._server_run(logger, experiment_name, config, hospitals.dataset)
+            try:
+                run = self._server_run(logger, experiment_name, config, hospitals.dataset)
+            except BaseException as error:
+                tell_end(logger, error)
+                raise
             try:
                 self._carry(run, hospitals.source)
             finally:
@@ -179,11 +185,7 @@ class FederatedTrainer:
             "phantom": dataset.phantom,
             "data": dataset.name,
         }
-        try:
-            model = GlobalModel(config, dataset, checkpoint_folder(self.checkpoint_dir, slug(run_id)), about)
-        except Exception as error:
-            logger.log_training_error(str(error))
-            raise
+        model = GlobalModel(config, dataset, checkpoint_folder(self.checkpoint_dir, slug(run_id)), about)
         order = Order(run_id=run_id, experiment_name=experiment_name, config=config)
         return ServerRun(order=order, model=model, logger=logger, reply_timeout_s=self.reply_timeout_s)
 

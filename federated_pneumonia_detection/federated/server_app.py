@@ -27,7 +27,7 @@ from federated_pneumonia_detection.progress import FederatedProgressLogger
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.training.errors import TrainingError
 
-__all__ = ["ServerRun", "build_server_app"]
+__all__ = ["ServerRun", "build_server_app", "tell_end"]
 
 # Of a traceback, its end: the innermost call says most.
 _DETAIL_CHARACTERS = 8_000
@@ -71,24 +71,8 @@ class ServerRun:
             yield
         except BaseException as error:
             if self.status == "running":
-                self._tell(error)
+                self.status = tell_end(self.logger, error)
             raise
-
-    def _tell(self, error: BaseException) -> None:
-        if isinstance(error, RunCancelled):
-            self.status = "cancelled"
-            self.logger.log_training_cancelled(error.reason, error.by)
-            return
-        if isinstance(error, KeyboardInterrupt):
-            self.status = "cancelled"
-            self.logger.log_training_cancelled("interrupted from the keyboard", "keyboard")
-            return
-        self.status = "failed"
-        if isinstance(error, AllClientsFailed):
-            self.logger.log_training_error(str(error), error.detail)
-        else:
-            detail = "".join(traceback.format_exception(error))
-            self.logger.log_training_error(_one_line(error), detail[-_DETAIL_CHARACTERS:])
 
     def rounds(self, grid: Grid) -> None:
         """Run all rounds on `grid`, then test the best model.
@@ -168,6 +152,26 @@ class ServerRun:
         return check
 
 
+def tell_end(logger: FederatedProgressLogger, error: BaseException) -> str:
+    """Tell that a run ends by `error`, in the words that fit it.
+
+    Returns:
+        The run's status: `cancelled` or `failed`.
+    """
+    if isinstance(error, RunCancelled):
+        logger.log_training_cancelled(error.reason, error.by)
+        return "cancelled"
+    if isinstance(error, KeyboardInterrupt):
+        logger.log_training_cancelled("interrupted from the keyboard", "keyboard")
+        return "cancelled"
+    if isinstance(error, AllClientsFailed):
+        logger.log_training_error(str(error), error.detail)
+        return "failed"
+    detail = "".join(traceback.format_exception(error))
+    logger.log_training_error(_one_line(error), None if _is_known(error) else detail[-_DETAIL_CHARACTERS:])
+    return "failed"
+
+
 def build_server_app(run: ServerRun) -> ServerApp:
     """Make the server app of `run`."""
     app = ServerApp()
@@ -213,6 +217,11 @@ def _one_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, DataError):
         return error.public
-    if isinstance(error, ConfigError | FederatedError | TrainingError) and lines:
+    if _is_known(error) and lines:
         return lines[0]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _is_known(error: BaseException) -> bool:
+    """Whether its one line says all: where in our code it was found helps nobody, and may hold a path."""
+    return isinstance(error, ConfigError | DataError | FederatedError | TrainingError)
