@@ -7,14 +7,15 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from federated_pneumonia_detection.data.cache import cache_directory
+
 __all__ = ["ServerSettings", "default_data_roots"]
 
 
 def default_data_roots() -> tuple[Path, ...]:
     """Where a request may take images from when nobody said: working directory, our cache, what `FPD_DATA` names."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "federated_pneumonia_detection"
     named = os.environ.get("FPD_DATA")
-    roots = [Path.cwd(), cache]
+    roots = [Path.cwd(), cache_directory()]
     if named and named != "phantoms":
         roots.append(Path(named))
     return tuple(roots)

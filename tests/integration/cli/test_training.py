@@ -62,13 +62,13 @@ def test_a_federated_training_tells_each_round_of_each_hospital(fpd, few_phantom
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "centralized", "phantoms", "--epochs", "500"], "epoch 1 of 500, validation"),
-        (["train", "federated", "phantoms", "--rounds", "500"], "round 1, global model"),
+        (["train", "centralized", "--epochs", "500"], "epoch 1 of 500, validation"),
+        (["train", "federated", "--rounds", "500"], "round 1, global model"),
     ],
     ids=["centralized", "federated"],
 )
-def test_ctrl_c_ends_a_training_as_cancelled(start, tmp_path, arguments, words):
-    process = start(*arguments, "--run-id", "r")
+def test_ctrl_c_ends_a_training_as_cancelled(start, tmp_path, few_phantoms, arguments, words):
+    process = start(*arguments, str(few_phantoms), "--run-id", "r")
     _until(process, words)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
