@@ -9,20 +9,25 @@ import subprocess
 import sys
 import time
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from federated_pneumonia_detection.cli.client import Client, ServerAway, ServerRefused
 from federated_pneumonia_detection.cli.feed import ENDED
 from federated_pneumonia_detection.cli.lines import PHANTOMS, line
+from federated_pneumonia_detection.progress.cancel import request_cancel
+
+if TYPE_CHECKING:
+    from federated_pneumonia_detection.server.jobs import Jobs
 
 __all__ = ["demo"]
 
 CENTRAL: dict[str, Any] = {"experiment_name": "demo-one-machine", "epochs": 12}
 FEDERATED: dict[str, Any] = {"experiment_name": "demo-three-hospitals", "num_clients": 3, "num_rounds": 3}
-STOP_S = 6.0
+STOP_S = 5.0
 """How long a run may take to obey at the end, before its process is ended; all of it is over within ten seconds."""
 
 
@@ -69,24 +74,32 @@ def _watch(client: Client, run_id: str) -> str:
     raise AssertionError("a feed of messages has no end")
 
 
-def _stop(client: Client, server: subprocess.Popen[bytes], started: list[str]) -> None:
+def _active(jobs: Jobs, since: float) -> list[str]:
+    """The trainings asked for since then that have not ended, from their files: whatever became of a request."""
+    return [job.run_id for job, place in jobs.all() if job.created >= since and place.exit() is None]
+
+
+def _stop(client: Client, server: subprocess.Popen[bytes], log_dir: Path, since: float) -> None:
     """Cancel what the demo started, then the server; nothing is left after ten seconds."""
+    from federated_pneumonia_detection.server.jobs import Jobs
+
     # A second Ctrl-C in the middle of this would leave processes behind; what follows is bounded anyway.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        running = [run_id for run_id in started if client.run(run_id)["status"] not in ENDED]
-        for run_id in running:
-            typer.echo(f"stopping {run_id}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    jobs = Jobs(log_dir / ".jobs")
+    for run_id in _active(jobs, since):
+        typer.echo(f"stopping {run_id}")
+        try:
             client.cancel(run_id)
-        deadline = time.monotonic() + STOP_S
-        while running and time.monotonic() < deadline:
-            running = [run_id for run_id in running if client.run(run_id)["status"] not in ENDED]
-            time.sleep(0.1)
-        for run_id in running:
-            _end_process(client.run(run_id).get("pid"))
-    except (ServerAway, ServerRefused) as away:
-        typer.echo(f"fpd: {away}", err=True)
+        except (ServerAway, ServerRefused):  # the training itself may still hear it
+            request_cancel(log_dir, run_id, reason="the demo ended", by="demo")
+    deadline = time.monotonic() + STOP_S
+    while (left := _active(jobs, since)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    # First whoever could start the next one, then whoever did not obey.
     server.send_signal(signal.SIGINT)
+    for run_id in left:
+        _end_process(jobs.directory(run_id).training_pid())
     try:
         server.wait(timeout=3)
     except subprocess.TimeoutExpired:
@@ -95,17 +108,28 @@ def _stop(client: Client, server: subprocess.Popen[bytes], started: list[str]) -
 
 def _end_process(pid: int | None) -> None:
     if pid is not None:
-        try:
-            os.killpg(os.getpgid(pid), signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
-def _run(client: Client, started: list[str], kind: str, body: dict[str, Any], words: str) -> bool:
+def _open_browser(url: str) -> None:
+    """Open the page where there is a screen; a browser that draws into the terminal would hide what we say."""
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(url)
+
+
+def _run(client: Client, kind: str, body: dict[str, Any], words: str) -> bool:
+    """Start a run and tell it; whether it completed."""
     run_id = client.start(kind, body)
-    started.append(run_id)
     typer.echo(f"\n{words}: {client.url}/runs/{run_id}")
-    return _watch(client, run_id) == "completed"
+    completed = _watch(client, run_id) == "completed"
+    if client.run(run_id).get("phantom"):
+        typer.echo(f"  These were {PHANTOMS}: FPD_DATA names no images and their publisher was out of reach.")
+    return completed
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def demo(
@@ -116,26 +140,30 @@ def demo(
 ) -> None:
     """Show all of it: a server and its page, a run that learns on one machine, a federated one with three hospitals."""
     port = _free(port)
-    client = Client(f"http://localhost:{port}")
-    server = _start_server(port, log_dir)
-    started: list[str] = []
-    good = False
-    try:
-        _wait_for(server, client, log_dir)
-        typer.echo(f"The page: {client.url}  (Ctrl-C stops everything)")
-        if browser:
-            webbrowser.open(client.url)
-        good = _run(client, started, "centralized", CENTRAL, "1 of 2, on one machine")
-        good = _run(client, started, "federated", FEDERATED, "2 of 2, federated over three hospitals") and good
-        if any(client.run(run_id).get("phantom") for run_id in started):
-            typer.echo(f"\nThese were {PHANTOMS}: FPD_DATA names no images and their publisher was out of reach.")
-        typer.echo("\nFor research, not a medical device.")
-        if stay:
-            typer.echo(f"Both runs are over; still serving at {client.url} until Ctrl-C.")
-            server.wait()
-    except KeyboardInterrupt:
-        typer.echo("")
-        raise typer.Exit(130) from None
-    finally:
-        _stop(client, server, started)
+    # Being told to end, or losing the terminal, is no reason to leave a server and its trainings behind.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    since = time.time()
+    good = over = False
+    with Client(f"http://localhost:{port}", timeout_s=3) as client:
+        server = _start_server(port, log_dir)
+        try:
+            _wait_for(server, client, log_dir)
+            typer.echo(f"The page: {client.url}  (Ctrl-C stops everything)")
+            if browser:
+                _open_browser(client.url)
+            good = _run(client, "centralized", CENTRAL, "1 of 2, on one machine")
+            good = _run(client, "federated", FEDERATED, "2 of 2, federated over three hospitals") and good
+            over = True
+            typer.echo("\nFor research, not a medical device.")
+            if stay:
+                typer.echo(f"Both runs are over; still serving at {client.url} until Ctrl-C.")
+                server.wait()
+        except KeyboardInterrupt:
+            typer.echo("")
+            if not over:
+                raise typer.Exit(130) from None
+        finally:
+            _stop(client, server, log_dir, since)
     raise typer.Exit(0 if good else 1)
