@@ -22,6 +22,7 @@ BAD = [
     (["train", "centralized", "phantoms", "--experiment-name", "../../x"], USAGE, "a name is no path"),
     (["train", "centralized", "phantoms", "--config", "absent.yaml"], FAILED, "`fpd config init` writes one"),
     (["train", "centralized", "phantoms", "--config", "misspelt.yaml"], FAILED, "did you mean 'epochs'?"),
+    (["train", "centralized", "phantoms", "--config", "gpu.yaml"], FAILED, "device 'cuda:7' is not available here"),
     (["train", "centralized", "phantoms", "--config", "tabs.yaml"], FAILED, "spaces, not tabs"),
     (["train", "centralized", "phantoms", "--log-dir", "text.png/logs"], USAGE, "nothing can be written there"),
     (["train", "centralized", "phantoms", "--checkpoint-dir", "text.png"], USAGE, "nothing can be written there"),
@@ -50,6 +51,7 @@ def prepared(tmp_path, few_phantoms):
     (tmp_path / "text.png").write_text("I am text")
     (tmp_path / "broken.npz").write_bytes(few_phantoms.read_bytes()[:500])
     (tmp_path / "misspelt.yaml").write_text("epoch: 3\n")
+    (tmp_path / "gpu.yaml").write_text("device: cuda:7\n")
     (tmp_path / "tabs.yaml").write_text("epochs:\n\t- 3\n")
     from PIL import Image
 
