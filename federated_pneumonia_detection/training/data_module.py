@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.config import TrainingConfig
     from federated_pneumonia_detection.data import Dataset as Xrays
 
-__all__ = ["ImageBatches", "XrayDataModule"]
+__all__ = ["EpochOrder", "ImageBatches", "XrayDataModule"]
 
 Batch = tuple[Tensor, Tensor]
 
@@ -43,6 +44,33 @@ class ImageBatches(Dataset[Batch]):
         return self.images[chosen], self.labels[chosen]
 
 
+class EpochOrder(Sampler[int]):
+    """The order of the images: a new one each epoch, decided by seed and epoch alone.
+
+    torch's own RandomSampler draws whenever somebody asks for an iterator; loaders with workers ask earlier and once
+    more than loaders without, and so the number of workers would change the result.
+
+    Args:
+        count: How many images there are.
+        seed: Of all orders.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count = count
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.count).tolist())
+
+
 class XrayDataModule(pl.LightningDataModule):
     """The splits of a data set as Lightning wants them.
 
@@ -58,8 +86,6 @@ class XrayDataModule(pl.LightningDataModule):
             split: ImageBatches(torch.from_numpy(data.images[split]), torch.from_numpy(data.labels[split]))
             for split in ("train", "val", "test")
         }
-        # Of its own, so that the order of the images depends on the seed alone, whatever else draws numbers.
-        self._order = torch.Generator().manual_seed(config.seed)
 
     def labels(self, split: str) -> Tensor:
         """The labels of ``train``, ``val`` or ``test``."""
@@ -86,9 +112,7 @@ class XrayDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset,
             batch_size=size if shuffle else max(size, 256),
-            # The generator goes to the sampler alone: the loader itself would draw from it as well, once or each epoch
-            # depending on its workers, and so their number would change the order of the images.
-            sampler=RandomSampler(dataset, generator=self._order) if shuffle else None,
+            sampler=EpochOrder(len(dataset), self.config.seed) if shuffle else None,
             drop_last=shuffle and len(dataset) >= size,
             num_workers=self.config.num_workers,
             persistent_workers=self.config.num_workers > 0,
