@@ -65,6 +65,9 @@ def patient_of(name: str) -> str | None:
 def list_folder(tree: Tree) -> Listing:
     """List the images of a tree whose folders are classes, in folders of splits or not, however deep.
 
+    A copy of the whole within itself is passed over: Kermany's images as Kaggle packs them lie in `chest_xray/train`
+    and again in `chest_xray/chest_xray/train`.
+
     Raises:
         DataError: there is no folder of a class with an image in it, or some images lie in folders of splits and
             others do not.
@@ -80,6 +83,10 @@ def list_folder(tree: Tree) -> Listing:
             continue
         split = next((found for part in reversed(folders) if (found := split_of(part)) is not None), None)
         entries.append(Entry(name, label, split, patient_of(name)))
+    names = {entry.name for entry in entries}
+    copies = {entry.name for entry in entries if _original(entry.name) in names}
+    others += sorted(copies)
+    entries = [entry for entry in entries if entry.name not in copies]
     if not entries:
         what = f"none of its {len(others)} files is an image of a class" if others else "it is empty"
         raise DataError(what, tree.where, _LAYOUT)
@@ -89,6 +96,12 @@ def list_folder(tree: Tree) -> Listing:
             f"{len(without)} images lie in no folder of a split, the others do", tree.place(without[0]), _LAYOUT
         )
     return Listing(entries, others)
+
+
+def _original(name: str) -> str | None:
+    """What `a/a/train/NORMAL/x` is a copy of: `a/train/NORMAL/x`."""
+    first, _, rest = name.partition("/")
+    return rest if rest.startswith(f"{first}/") else None
 
 
 def patient_numbers(entries: Sequence[Entry]) -> Patients | None:

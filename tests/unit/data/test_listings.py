@@ -59,6 +59,13 @@ def test_folders_of_splits_and_classes_are_understood_however_deep_and_in_any_ca
     assert listing.passed_over == ["chest_xray/README.txt", "chest_xray/train/NORMAL/notes.txt"]
 
 
+def test_the_copy_within_itself_that_kaggle_packs_is_passed_over():
+    inner = ("train/NORMAL/a.png", "test/PNEUMONIA/b.png")
+    listing = list_folder(Names(*(f"{base}/{name}" for base in ("xray", "xray/xray") for name in inner)))
+    assert [entry.name for entry in listing.entries] == [f"xray/{name}" for name in inner]
+    assert len(listing.passed_over) == 2
+
+
 def test_a_folder_without_splits_is_listed_without_splits():
     assert {e.split for e in list_folder(Names("NORMAL/a.png", "PNEUMONIA/b.png")).entries} == {None}
 
