@@ -67,15 +67,13 @@ export function ChartCard({ id, title, about, tools, spec, cursor, height, read,
             {about}
           </span>
         )}
-        <span className="tools">
-          <CardActions
-            tabular={tabular}
-            onTable={() => setTabular((before) => !before)}
-            table={() => tableOf(spec, xName)}
-          />
-          {tools}
-        </span>
+        {tools && <span className="tools">{tools}</span>}
       </div>
+      <CardActions
+        tabular={tabular}
+        onTable={() => setTabular((before) => !before)}
+        table={() => tableOf(spec, xName)}
+      />
       <Legend cursor={cursor} read={read} />
       <div className="chart-body" style={{ height }}>
         {tabular ? (

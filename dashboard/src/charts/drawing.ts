@@ -72,12 +72,14 @@ export function drawAbove(plot: uPlot, spec: PlotSpec, palette: Palette): void {
     const x = plot.valToPos(note.x, "x", true);
     const y = plot.valToPos(note.y, "y", true) + (note.below ? 21 * px : 0);
     const color = palette(note.strong ? "--text" : "--text3");
-    const align = note.below ? "center" : "left";
+    // At the right edge the words go below the point, for beside it there is no room.
+    const crowded = !note.below && x + 50 * px > bbox.left + bbox.width;
+    const align = note.below ? "center" : crowded ? "right" : "left";
     words(
       plot,
       note.text,
-      note.below ? x : x + 9 * px,
-      y,
+      note.below ? x : crowded ? x + 4 * px : x + 9 * px,
+      crowded ? y + 16 * px : y,
       align,
       color,
       palette("--surface"),

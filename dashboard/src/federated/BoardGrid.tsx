@@ -5,7 +5,7 @@ import type { RunModel } from "../client/model";
 import { minuteSecond } from "../run/time";
 import type { CellMode } from "./Board";
 import { BoardCell } from "./BoardCell";
-import type { Board, Cell } from "./board";
+import type { Board, Cell, Column } from "./board";
 import { CellDetail } from "./CellDetail";
 
 interface Props {
@@ -61,6 +61,7 @@ export function BoardGrid({ model, board, width, mode, curve }: Props) {
       <HatchPattern />
       <div
         className="board-rounds"
+        data-scrolls={board.columns.length > 20}
         ref={scroller}
         style={{ "--column": `${width}px` } as React.CSSProperties}
       >
@@ -166,6 +167,11 @@ function HatchPattern() {
   );
 }
 
+/** "6/6"; from ten hospitals on only how many have sent, for a column of 30 px holds no more. */
+function sentWords(column: Column): string {
+  return column.of < 10 ? `${column.sent}/${column.of}` : String(column.sent);
+}
+
 /** How many sent, and how long each round took. */
 function Sums({ board, width }: { board: Board; width: number }) {
   return (
@@ -178,7 +184,7 @@ function Sums({ board, width }: { board: Board; width: number }) {
             data-state={column.state}
             data-short={column.state === "past" && column.sent < column.of}
           >
-            {column.state === "future" ? "" : `${column.sent}/${column.of}`}
+            {column.state === "future" ? "" : sentWords(column)}
           </span>
         ))}
       </div>

@@ -26,7 +26,7 @@ export function BoardNames({ board, side }: { board: Board; side: ReactNode }) {
           </span>
         </div>
       ))}
-      <div className="board-sum">Sent</div>
+      <div className="board-sum">Sent{board.rows.length >= 10 ? `, of ${board.rows.length}` : ""}</div>
       <div className="board-sum">Round took, min:s</div>
       <div className="board-curve-side">{side}</div>
     </div>

@@ -94,7 +94,7 @@ describe("the open round", () => {
 describe("columnWidth", () => {
   it("is 30 px for twenty rounds on a desktop, more where there is room, never less", () => {
     expect([columnWidth(600, 20), columnWidth(600, 3), columnWidth(1080, 20), columnWidth(600, 100)]).toEqual(
-      [30, 96, 54, 30],
+      [30, 140, 54, 30],
     );
   });
 });

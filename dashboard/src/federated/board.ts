@@ -216,5 +216,5 @@ export function tooFew(model: RunModel, clientId: string): string | null {
 
 /** How wide a column is: 30 px for 20 rounds, wider where there is room. */
 export function columnWidth(available: number, rounds: number): number {
-  return Math.min(96, Math.max(30, Math.floor(available / Math.max(1, rounds))));
+  return Math.min(140, Math.max(30, Math.floor(available / Math.max(1, rounds))));
 }

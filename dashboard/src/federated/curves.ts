@@ -175,7 +175,7 @@ export function smallMultiples(
   }));
   const values = [...global.y, ...all.flatMap((each) => each.points.y)];
   const scale: Scale = metric === "loss" ? lossScale(values, 3) : rateScale(values, 3);
-  const ticks = wholeTicks(0, max, 180, 70);
+  const ticks = wholeTicks(0, max, 180, 45);
   const open = openRound(model);
   return all.map(({ client, points, crosses }): Small => {
     const few = metric === "loss" ? null : tooFew(model, client.clientId);

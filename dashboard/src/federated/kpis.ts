@@ -27,7 +27,7 @@ function rates(model: RunModel): Kpi[] {
         when: "global",
         value: rate(one.value),
         beside: intervalWords(one),
-        note: casesWords(one),
+        note: shortCases(casesWords(one)),
       };
     });
   }
@@ -82,7 +82,6 @@ export function hospitals(model: RunModel, panel: Panel): Kpi {
     [number("late"), "late"],
     [number("failed"), "failed"],
     [number("silent"), "silent"],
-    [number("training"), "training"],
     [number("waiting"), "not started"],
   ] as const;
   const note = rest

@@ -15,6 +15,7 @@ import { ResultsCard } from "./ResultsCard";
 import { RocCard } from "./Roc";
 import { epochRail } from "./rail";
 import { SetupPanel } from "./SetupPanel";
+import { useChartHeight } from "./useChartHeight";
 import { useParam } from "./useParam";
 import { useSteady } from "./useSteady";
 import { imagesPerEpoch, X_KINDS, type XKind, xAxis } from "./xaxis";
@@ -33,6 +34,7 @@ interface Props {
 /** Picture 02: rail, KPIs, charts in two columns, events and set-up beside them. */
 export function CentralisedScreen({ model, cursor, now, silentSince, age, arriving }: Props) {
   const lines = useMemo(() => eventLines(model), [model]);
+  const height = useChartHeight();
   return (
     <>
       <RailBar rail={epochRail(model)} />
@@ -45,10 +47,10 @@ export function CentralisedScreen({ model, cursor, now, silentSince, age, arrivi
             now={now}
             arriving={arriving}
             silentSince={silentSince}
-            height={212}
+            height={height}
           />
-          <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={212} />
-          <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={212} />
+          <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={height} />
+          <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={height} />
           <div className="run-pair">
             <ConfusionCard model={model} />
             <RocCard model={model} />

@@ -1,11 +1,12 @@
 import { Tooltip } from "@mantine/core";
 import type { RunModel } from "../client/model";
 import { count, percent } from "../client/numbers";
-import { type ConfusionView, confusionOf } from "./figures";
+import { type ConfusionView, confusionOf, newestValidated } from "./figures";
 
 /** Truth in rows, prediction in columns; counts, then the share of the row. */
 export function ConfusionCard({ model }: { model: RunModel }) {
   const view = confusionOf(model);
+  const validated = newestValidated(model) !== null;
   const about = view
     ? `${view.phase === "test" ? "test" : "validation"}${view.epoch ? `, epoch ${view.epoch}` : ""}`
     : "validation";
@@ -19,8 +20,10 @@ export function ConfusionCard({ model }: { model: RunModel }) {
         <Matrix view={view} />
       ) : (
         <p className="dashed-card">
-          <b>After the first validation</b>
-          It needs recall, specificity and the number of cases of each class.
+          <b key={String(validated)}>{validated ? "Not to be told" : "After the first validation"}</b>
+          {validated
+            ? "Recall, specificity or the number of cases of each class was not reported."
+            : "It needs recall, specificity and the number of cases of each class."}
         </p>
       )}
     </section>

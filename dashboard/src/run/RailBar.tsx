@@ -43,7 +43,7 @@ export function RailBar({ rail, unit = "epoch" }: { rail: Rail; unit?: string })
           </span>
         )}
       </div>
-      <span className="rail-right" key={rail.right.length}>
+      <span className="rail-right" key={rail.right}>
         {rail.right}
       </span>
     </div>

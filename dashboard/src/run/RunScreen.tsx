@@ -87,7 +87,7 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
           }
         />
       ) : (
-        <div className="run-page">
+        <div className="run-page" data-federated={model.federated}>
           <RunHeader model={model} sentence={header} badge={badge} onStop={onStop} />
           {end}
           {model.federated ? (

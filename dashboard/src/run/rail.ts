@@ -44,5 +44,5 @@ function rightWords(model: RunModel): string {
   const whole = step.totalSteps === null ? null : count(step.totalSteps);
   const at = padded(count(step.step), whole?.length ?? 4);
   const where = whole === null ? `step ${at}` : `step ${at} of ${whole}`;
-  return `${where}, ${padded(speed === null ? "–" : count(Math.round(speed)), 5)} images/s`;
+  return `${where}, ${speed === null ? "–" : count(Math.round(speed))} images/s`;
 }
