@@ -9,11 +9,20 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
 
-const root = document.getElementById("root");
-if (root !== null) {
+/** The longest that the first picture waits for the page's own font; words that change their width would move. */
+const FONT_WAIT_MS = 600;
+
+async function begin(root: HTMLElement): Promise<void> {
+  const font = Promise.all(
+    ["400", "600"].map((weight) => document.fonts.load(`${weight} 14px "Inter Variable"`)),
+  );
+  await Promise.race([font, new Promise((done) => setTimeout(done, FONT_WAIT_MS))]).catch(() => undefined);
   createRoot(root).render(
     <StrictMode>
       <App />
     </StrictMode>,
   );
 }
+
+const root = document.getElementById("root");
+if (root !== null) void begin(root);

@@ -15,11 +15,8 @@ export function LineIndicator() {
   return (
     <Tooltip label={words.hint}>
       {/* Focusable, so that the explanation can be had without a pointer. */}
-      <button
-        type="button"
-        className={`line line-${words.tone}`}
-        aria-label={`Line to the server: ${words.first} ${words.second}`.trimEnd()}
-      >
+      <button type="button" className={`line line-${words.tone}`}>
+        <span className="visually-hidden">Line to the server: </span>
         {words.icon}
         <span className="line-first">{words.first}</span>
         {words.second !== "" && <span className="line-second">{words.second}</span>}

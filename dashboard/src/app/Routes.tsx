@@ -1,7 +1,7 @@
-import { Skeleton } from "@mantine/core";
 import { lazy, Suspense } from "react";
 import { Link, Route, Switch } from "wouter";
 import { RunsScreen } from "../runs/RunsScreen";
+import { Loading } from "./Loading";
 import { useTitle } from "./title";
 
 const RunPage = lazy(() => import("../run/RunPage"));
@@ -25,16 +25,6 @@ export function Routes() {
         </Route>
       </Switch>
     </Suspense>
-  );
-}
-
-function Loading() {
-  return (
-    <div aria-hidden="true" className="loading">
-      <Skeleton height={26} width={280} />
-      <Skeleton height={22} width="60%" />
-      <Skeleton height={420} />
-    </div>
   );
 }
 

@@ -1,4 +1,9 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import {
+  type CSSVariablesResolver,
+  createTheme,
+  defaultVariantColorsResolver,
+  type MantineColorsTuple,
+} from "@mantine/core";
 
 /** Every shade is the token itself, so that no component can pick a colour that tokens.css does not have. */
 function token(name: string): MantineColorsTuple {
@@ -23,7 +28,13 @@ export const theme = createTheme({
   cursorType: "pointer",
   focusRing: "auto",
   respectReducedMotion: true,
+  // What stands on a filled control is the token for it: white in the light theme, nearly black in the dark one.
+  variantColorResolver: (input) => {
+    const colors = defaultVariantColorsResolver(input);
+    return input.variant === "filled" ? { ...colors, color: "var(--onact)" } : colors;
+  },
   components: {
+    Checkbox: { defaultProps: { iconColor: "var(--onact)" } },
     Button: {
       defaultProps: { size: "sm" },
       vars: () => ({

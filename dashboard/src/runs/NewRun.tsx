@@ -6,9 +6,10 @@ import {
   IconCopy,
   IconPlayerPlay,
 } from "@tabler/icons-react";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useMemo, useState } from "react";
 import { useLocation, useSearchParams } from "wouter";
+import { Loading } from "../app/Loading";
 import { Notice } from "../app/Notice";
 import { useTitle } from "../app/title";
 import { getConfigSchema, getRunStart, type Problem, startCentralized, startFederated } from "../client/api";
@@ -48,7 +49,7 @@ export default function NewRun() {
     queryFn: ({ signal }) => (from === null ? Promise.resolve(null) : getRunStart(from, signal)),
     staleTime: Number.POSITIVE_INFINITY,
   });
-  if (before.isPending) return null;
+  if (before.isPending) return <Loading />;
   const told = before.data ?? null;
   return (
     <Form
@@ -75,6 +76,7 @@ function Form({ told, from, started }: FormProps) {
   const schema = useQuery<unknown, Problem>({
     queryKey: ["schema", kind],
     queryFn: ({ signal }) => getConfigSchema(kind, signal),
+    placeholderData: keepPreviousData,
     staleTime: Number.POSITIVE_INFINITY,
   });
   const fields = useMemo(
@@ -89,6 +91,7 @@ function Form({ told, from, started }: FormProps) {
     mutationFn: () => (kind === "federated" ? startFederated(body) : startCentralized(body)),
     onSuccess: ({ run_id }) => started(run_id),
   });
+  if (schema.isPending && fields.length === 0) return <Loading />;
   const faults = faultsByField(start.error?.errors ?? []);
   const fieldProps = (field: Field) => ({
     field,

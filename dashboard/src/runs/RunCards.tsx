@@ -21,11 +21,11 @@ interface Props {
 /** The same rows on a phone: a list of cards. */
 export function RunCards(props: Props) {
   const { placement, runs } = props;
-  const group = (title: string, ids: readonly string[]) =>
+  const group = (title: string, ids: readonly string[], live: boolean) =>
     ids.length > 0 && (
       <section aria-label={title}>
         <h2 className="cards-group t-note">{title}</h2>
-        <ul className="cards card">
+        <ul className={live ? "card cards-live" : "card"}>
           {ids.map((id) => {
             const run = runs.get(id);
             return run && <Card key={id} {...props} run={run} />;
@@ -35,10 +35,11 @@ export function RunCards(props: Props) {
     );
   return (
     <>
-      {group(`Live now, ${count(props.liveTotal ?? placement.live.length)}`, placement.live)}
+      {group(`Live now, ${count(props.liveTotal ?? placement.live.length)}`, placement.live, true)}
       {group(
         `Earlier, ${count(props.endedTotal ?? placement.earlier.length)}, newest first`,
         placement.earlier,
+        false,
       )}
     </>
   );

@@ -131,7 +131,7 @@ function Heading({
       <h1 className="t-h1">Runs</h1>
       <span className="t-table text2">
         {counts === null
-          ? " "
+          ? "\u00a0"
           : `${count(counts.live)} live, ${count(counts.all - counts.live)} finished or stopped`}
       </span>
       <span className="runs-waiting t-table">
@@ -162,8 +162,11 @@ function Filters({
   const settle = useDebouncedCallback((q: string) => change({ q }), 250);
   useEffect(() => setText(filter.q), [filter.q]);
   useShortcut("/", "filter the runs", () => input.current?.focus(), "In the list of runs");
-  const label = (tab: Tab, word: string): string =>
-    runs.counts === null ? word : `${word} ${count(runs.counts[tab])}`;
+  const label = (tab: Tab, word: string) => (
+    <span className="tab">
+      {word} <span className="tab-count">{runs.counts === null ? "" : count(runs.counts[tab])}</span>
+    </span>
+  );
   return (
     <div className="runs-filters">
       <TextInput

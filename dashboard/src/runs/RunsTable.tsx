@@ -188,6 +188,11 @@ export function LoadingTable({ rows, metric }: { readonly rows: number; readonly
     <Table className="runs" layout="fixed" aria-label="Runs" aria-busy="true">
       <Head metric={metric} />
       <tbody>
+        <tr className="runs-group">
+          <th colSpan={9} scope="rowgroup">
+            On their way
+          </th>
+        </tr>
         {Array.from({ length: rows }, (_, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: placeholders have no identity
           <tr key={i} className="runs-row">
