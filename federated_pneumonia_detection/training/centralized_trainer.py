@@ -28,6 +28,7 @@ from federated_pneumonia_detection.training.module import PneumoniaModule
 from federated_pneumonia_detection.training.networks import build_network
 from federated_pneumonia_detection.training.optimisation import class_weights
 from federated_pneumonia_detection.training.quiet import quiet_lightning
+from federated_pneumonia_detection.training.software import software_versions
 from federated_pneumonia_detection.training.training_callbacks import prepare_trainer_and_callbacks_pl
 
 if TYPE_CHECKING:
@@ -117,7 +118,12 @@ class CentralizedTrainer:
             run_id=run_id,
             progress_log_dir=self.progress_log_dir,
             websocket_manager=self.websocket_manager,
-            run_start={"config": config.model_dump(mode="json"), "data": {}, "total_epochs": config.epochs},
+            run_start={
+                "config": config.model_dump(mode="json"),
+                "data": {},
+                "software": software_versions(),
+                "total_epochs": config.epochs,
+            },
             ends_run=False,
         )
         try:

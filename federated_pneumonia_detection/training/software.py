@@ -1,25 +1,27 @@
-"""Which versions made a run, for its ``run_start``."""
+"""Which versions made a run, for a ``run_start`` that names more than the process has imported so far."""
 
 from __future__ import annotations
 
-import platform
 from importlib import metadata
+from typing import Any
+
+from federated_pneumonia_detection.progress.software import software
 
 __all__ = ["software_versions"]
 
-_DISTRIBUTIONS = ("federated-pneumonia-detection", "torch", "pytorch-lightning", "torchmetrics", "monai", "numpy")
+_DISTRIBUTIONS = ("torch", "pytorch-lightning", "torchmetrics", "monai", "numpy")
 
 
-def software_versions(*more: str) -> dict[str, str]:
-    """Versions of Python and of what decides about results; what is not installed is left out.
+def software_versions(*more: str) -> dict[str, Any]:
+    """Versions of Python, this project and what decides about results; what is not installed is left out.
 
     Args:
         *more: Further distributions, as ``flwr``.
     """
-    versions = {"python": platform.python_version()}
+    versions = software()
     for name in (*_DISTRIBUTIONS, *more):
         try:
-            versions[name] = metadata.version(name)
+            versions[name.replace("-", "_")] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return versions
