@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import zlib
 from collections.abc import Sequence
 
@@ -99,7 +100,7 @@ def _train(order: Order, site: Site, received: RecordDict) -> RecordDict:
     network.load_state_dict(received.array_records["arrays"].to_torch_state_dict())
     seed = _seed(config.seed, site.partition, order.round_num)
     # For networks that draw by themselves (dropout): torch has one generator, and this client's turn with it is now.
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         trained = _epochs(order, site, network, images, seed, device)
     evaluated, _ = evaluate_locally(network, images.val_images, images.val_labels, config, device=device)
@@ -122,7 +123,7 @@ def _epochs(
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         if progress is not None:
-            progress.local_epoch(epoch, metrics)
+            progress.local_epoch(epoch, {key: value for key, value in metrics.items() if not math.isnan(value)})
 
     return train_locally(
         network,
@@ -142,7 +143,7 @@ def _epochs(
 def _metrics(trained: LocalTraining, evaluated: dict[str, float], images: LocalImages) -> MetricRecord:
     """The same keys at every client, as strategies demand: NaN where a value cannot be had."""
     train, val = class_counts(images.train_labels), class_counts(images.val_labels)
-    values = {f"val_{name}": evaluated.get(f"val_{name}", float("nan")) for name in METRIC_NAMES}
+    values = {f"val_{name}": evaluated.get(f"val_{name}", math.nan) for name in METRIC_NAMES}
     return MetricRecord(
         {
             "num-examples": trained.num_samples,

@@ -195,6 +195,7 @@ class FederatedTrainer:
         from federated_pneumonia_detection.federated.errors import RunCancelled
         from federated_pneumonia_detection.federated.records import Site
         from federated_pneumonia_detection.federated.server_app import build_server_app
+        from federated_pneumonia_detection.training.devices import torch_threads
 
         config, log_dir = run.order.config, str(run.logger.log_dir)
         sites = [
@@ -212,7 +213,7 @@ class FederatedTrainer:
         carry = _engine(config.engine)
         interrupted = False
         try:
-            with run.told(), _threads(config.threads), _signals_cancel(log_dir, run.order.run_id):
+            with run.told(), torch_threads(config.threads), _signals_cancel(log_dir, run.order.run_id):
                 carry(build_server_app(run), build_client_app(mods=self._client_mods), sites)
         except RunCancelled as cancelled:
             interrupted = cancelled.by == _KEYBOARD
@@ -287,20 +288,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Within it torch uses that many threads; `None` leaves it to torch."""
-    import torch
-
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from flwr.app import ArrayRecord
 
 from federated_pneumonia_detection.config import FederatedConfig
 from federated_pneumonia_detection.data import Dataset
-from federated_pneumonia_detection.federated.hospitals import class_counts
 from federated_pneumonia_detection.training.checkpoints import load_checkpoint, save_best
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import evaluate_locally
@@ -60,7 +59,7 @@ class GlobalModel:
         """Take the weights of a round, measure them on the validation split, keep them if they are the best so far.
 
         Returns:
-            `val_…` metrics with `num_samples` and the class counts; empty without validation images.
+            `val_…` metrics with `num_samples`; empty without validation images.
         """
         self.network.load_state_dict(arrays.to_torch_state_dict())
         metrics = self._measure("val", views=False)[0]
@@ -86,7 +85,7 @@ class GlobalModel:
         if not metrics:
             return {}, {}
         labels = torch.as_tensor(self.dataset.labels["test"])
-        metrics = {**_named(metrics, "test_"), "test_num_samples": len(labels)}
+        metrics["test_num_samples"] = metrics.pop("num_samples")
         return metrics, roc_and_confusion(logits, labels, threshold=self.config.threshold)
 
     def _measure(self, split: Any, *, views: bool) -> tuple[dict[str, Any], torch.Tensor]:
@@ -96,10 +95,9 @@ class GlobalModel:
         )
         if not metrics:
             return {}, logits
-        counts = class_counts(labels)
-        told = {"num_samples": counts["n"], "num_normal": counts["normal"], "num_pneumonia": counts["pneumonia"]}
-        return {**metrics, **told}, logits
+        return {**_known(metrics), "num_samples": len(labels)}, logits
 
 
-def _named(metrics: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {key: value for key, value in metrics.items() if key.startswith(prefix)}
+def _known(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """What can be measured on these images: of one class alone there is no AUROC, which is no alarm. A loss is."""
+    return {key: value for key, value in metrics.items() if key.endswith("_loss") or not math.isnan(value)}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import math
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedProx, Strategy
 
 from federated_pneumonia_detection.config import FederatedConfig
 from federated_pneumonia_detection.federated.errors import UnknownStrategy
 
-__all__ = ["STRATEGIES", "FedAdamForNetworks", "build_strategy", "draw_by_seed", "settings_of"]
+__all__ = ["STRATEGIES", "FedAdamForNetworks", "build_strategy", "draw_by_seed", "mean_where_known", "settings_of"]
 
 
 class FedAdamForNetworks(FedAdam):
@@ -46,13 +47,31 @@ class FedAdamForNetworks(FedAdam):
         return ArrayRecord(chosen), metrics
 
 
-# Every strategy takes these: no clients asked twice, and low minima, because Flower waits without end for the rest.
+def mean_where_known(replies: list[RecordDict], weighted_by_key: str) -> MetricRecord:
+    """The clients' training metrics, weighted, each over the clients that have it.
+
+    A client that holds one class has no AUROC; Flower's own mean would have none either. A loss that is NaN stays NaN.
+    """
+    records = [record for reply in replies for record in reply.metric_records.values()]
+    mean = MetricRecord()
+    for key in records[0] if records else ():
+        if not key.startswith("train_") and key != "learning_rate":
+            continue
+        pairs = [(cast(float, r[weighted_by_key]), cast(float, r[key])) for r in records]
+        known = [(weight, value) for weight, value in pairs if key == "train_loss" or not math.isnan(value)]
+        if total := sum(weight for weight, _ in known):
+            mean[key] = sum(weight * value for weight, value in known) / total
+    return mean
+
+
+# Every strategy takes these: low minima, because Flower waits without end for nodes it has not got.
 _COMMON: Mapping[str, Any] = {
     "fraction_train": 1.0,
     "fraction_evaluate": 0.0,
     "min_train_nodes": 1,
     "min_evaluate_nodes": 0,
     "min_available_nodes": 1,
+    "train_metrics_aggr_fn": mean_where_known,
 }
 
 STRATEGIES: Mapping[str, tuple[Callable[..., Strategy], Mapping[str, Any]]] = {

@@ -12,6 +12,7 @@ Inside a watched client `current_progress()` takes what happens within the round
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -128,7 +129,7 @@ class _ProgressMod:
 def _end_round(
     progress: RoundProgress, message: Message, context: Context, reply: Message, *, kind: str, ends_with: str
 ) -> None:
-    fit, evaluated = _split(_metrics_of(reply))
+    fit, evaluated = _split(_known(_metrics_of(reply)))
     kept = f"fpd-fit-{message.metadata.run_id}"
     if kind != ends_with:
         # The round goes on until it is evaluated, perhaps in another process: Flower carries the state there.
@@ -161,6 +162,15 @@ def _config_of(message: Message) -> Mapping[str, Any]:
     return records.get("config") or next(iter(records.values()), ConfigRecord())
 
 
+def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what could not be measured: strategies want the same keys of every client, people want no false alarm."""
+    return {
+        key: value
+        for key, value in metrics.items()
+        if "loss" in key or not isinstance(value, float) or not math.isnan(value)
+    }
+
+
 def _metrics_of(reply: Message) -> dict[str, Any]:
     return {key: value for record in reply.content.metric_records.values() for key, value in record.items()}
 
@@ -176,6 +186,8 @@ def _split(metrics: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             if (count := metrics.get(f"{prefix}{name}")) is not None:
                 part.pop(f"{prefix}{name}", None)
                 part[f"num_{name}"] = count
+    if metrics.get(_EVAL_WEIGHT) == 0:
+        evaluated.clear()
     if _EVAL_WEIGHT in metrics:
         evaluated["num_samples"] = metrics[_EVAL_WEIGHT]
     return fit, evaluated
@@ -308,7 +320,7 @@ class _StrategyWatch:
         if now.evaluated and "num_samples" not in evaluated:
             evaluated["num_samples"] = now.evaluated_images
         fit = {key: value for key, value in now.fit.items() if not key.startswith(("val_", "val-", "num-"))}
-        self.last = {**fit, **evaluated}
+        self.last = evaluated or fit
         self.logger.log_round_aggregated(server_round, self.last, now.answered, list(now.failed))
         self.logger.log_round_end(server_round, fit, evaluated)
 

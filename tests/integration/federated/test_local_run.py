@@ -14,9 +14,9 @@ from flwr.app import Context, Message
 from flwr.clientapp.typing import ClientAppCallable
 
 from federated_pneumonia_detection.data import DataError
-from federated_pneumonia_detection.federated import AllClientsFailed, FederatedTrainer
+from federated_pneumonia_detection.federated import AllClientsFailed, FederatedError, FederatedTrainer
 from federated_pneumonia_detection.progress.cancel import request_cancel
-from federated_pneumonia_detection.training import load_checkpoint
+from federated_pneumonia_detection.training import TrainingError, load_checkpoint
 
 Make = Callable[..., FederatedTrainer]
 Told = Callable[..., list[dict[str, Any]]]
@@ -101,8 +101,49 @@ def test_the_aggregate_is_measured_on_the_whole_validation_split(
 
     (aggregated,) = told(kind="round_aggregated")
     assert aggregated["metrics"]["num_samples"] == 36
-    assert {"val_loss", "val_auroc", "train_loss"} <= aggregated["metrics"].keys()
+    assert {"val_loss", "val_auroc"} <= aggregated["metrics"].keys()
+    assert not any(key.startswith("train") for key in aggregated["metrics"])
     assert (aggregated["num_clients"], aggregated["failed_clients"]) == (3, [])
+
+
+def test_a_hospital_of_one_class_is_no_alarm(make_trainer: Make, small_source: Path, told: Told) -> None:
+    make_trainer(num_rounds=1, num_clients=6, partition="dirichlet", alpha=0.2, seed=3).train(small_source, "demo")
+
+    (start,) = told(kind="run_start")
+    one_class = [
+        client
+        for client, counts in start["data"]["clients"].items()
+        if 0 in (counts["train"]["normal"], counts["train"]["pneumonia"])
+    ]
+    assert one_class
+    for client in (None, *start["data"]["clients"]):
+        assert told(client, kind="alert") == []
+    (end,) = told(one_class[0], kind="round_end")
+    assert "train_auroc" not in end["fit_metrics"]
+    (server,) = told(kind="round_end")
+    assert server["fit_metrics"]["train_auroc"] is not None
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_in_one_line(
+    make_trainer: Make, small_source: Path, told: Told, tmp_path: Path
+) -> None:
+    (tmp_path / "checkpoints").write_text("in the way")
+
+    with pytest.raises(TrainingError, match="the checkpoint cannot be written"):
+        make_trainer(num_rounds=1).train(small_source, "demo")
+
+    assert told()[-1]["error"].startswith("the checkpoint cannot be written")
+
+
+def test_without_ray_its_engine_is_refused_and_the_run_says_so(
+    make_trainer: Make, small_source: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    with pytest.raises(FederatedError, match="the engine ray needs Ray: pip install"):
+        make_trainer(engine="ray").train(small_source, "demo")
+
+    assert types(told()) == ["run_start", "training_error"]
 
 
 def test_the_end_tells_the_test_and_its_curves(make_trainer: Make, small_source: Path, told: Told) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -9,7 +10,12 @@ from flwr.serverapp.strategy import FedAdam, FedAvg, FedProx
 
 from federated_pneumonia_detection.config import FederatedConfig
 from federated_pneumonia_detection.federated.errors import UnknownStrategy
-from federated_pneumonia_detection.federated.strategies import build_strategy, draw_by_seed, settings_of
+from federated_pneumonia_detection.federated.strategies import (
+    build_strategy,
+    draw_by_seed,
+    mean_where_known,
+    settings_of,
+)
 
 
 def reply(values: dict[str, list[float]], weight: int) -> Message:
@@ -75,6 +81,18 @@ def test_fedadam_averages_the_statistics_of_a_batch_norm() -> None:
     assert arrays is not None
     np.testing.assert_allclose(arrays["variance"].numpy(), [0.3], rtol=1e-6)
     assert arrays["weight"].numpy()[0] != pytest.approx(10 / 3)
+
+
+def test_a_client_of_one_class_does_not_take_the_others_their_auroc() -> None:
+    asked()
+    one, two = (
+        RecordDict({"m": MetricRecord({"num-examples": weight, "train_loss": loss, "train_auroc": auroc})})
+        for weight, loss, auroc in ((10, 1.0, math.nan), (30, 2.0, 0.9))
+    )
+
+    mean = mean_where_known([one, two], "num-examples")
+
+    assert dict(mean) == {"train_loss": 1.75, "train_auroc": pytest.approx(0.9)}
 
 
 class _Nodes:
