@@ -1,3 +1,4 @@
+import functools
 import shutil
 import zipfile
 from pathlib import Path
@@ -5,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from federated_pneumonia_detection.data import DataError, cache_directory, find_source, inspect_source, load_source
+from federated_pneumonia_detection.data import (
+    DataError,
+    cache_directory,
+    find_source,
+    inspect_source,
+    load_source,
+    make_phantoms,
+)
 from federated_pneumonia_detection.data import publisher as publisher_module
 
 
@@ -19,6 +27,8 @@ def nothing_named(monkeypatch, tmp_path):
         raise DataError("no download (no network)", "zenodo.org", "set FPD_DATA")
 
     monkeypatch.setattr(publisher_module, "download", unreachable)
+    few = functools.partial(make_phantoms, counts={"train": 20, "val": 5, "test": 5})
+    monkeypatch.setattr("federated_pneumonia_detection.data.sources.make_phantoms", few)
 
 
 def _zipped(folder):
