@@ -56,9 +56,9 @@ class Fallback:
             )
         if path != "/" and (found := await self._file(path, scope)) is not None:
             return found
-        wants_page = path == "/" or (
-            "." not in path.rsplit("/", 1)[-1] and "text/html" in Headers(scope=scope).get("accept", "")
-        )
+        # A run may be called `dirichlet-0.3`; elsewhere a dot means a file that is not there.
+        no_file = path.startswith("/runs/") or "." not in path.rsplit("/", 1)[-1]
+        wants_page = path == "/" or (no_file and "text/html" in Headers(scope=scope).get("accept", ""))
         if not wants_page:
             return _nothing_at(path)
         index = self.page_dir / "index.html"
