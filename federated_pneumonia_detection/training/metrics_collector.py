@@ -99,6 +99,8 @@ class MetricsCollectorCallback(pl.Callback):
         # metrics of the epoch have been said.
         self._before_val: dict[str, Any] = {}
         self._val: dict[str, Any] | None = None
+        # What the trainer's own was before a cancel set it to 0; None without a cancel.
+        self._limit_val_batches: int | float | None = None
 
     @property
     def progress_logger(self) -> ProgressLogger | None:
@@ -208,6 +210,7 @@ class MetricsCollectorCallback(pl.Callback):
         # Or the trainer would go on to its least number of epochs, and validate once more before it stops.
         trainer.fit_loop.min_epochs = None
         trainer.fit_loop.epoch_loop.min_steps = None
+        self._limit_val_batches = trainer.limit_val_batches
         trainer.limit_val_batches = 0
 
     # Ends of phases
@@ -266,6 +269,8 @@ class MetricsCollectorCallback(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says ``training_complete``, unless the run was cancelled or its owner does that."""
+        if self._limit_val_batches is not None:
+            trainer.limit_val_batches, self._limit_val_batches = self._limit_val_batches, None
         if not trainer.is_global_zero:
             return
         self._save_history()

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from federated_pneumonia_detection.progress.cancel import request_cancel
 from federated_pneumonia_detection.training import prepare_trainer_and_callbacks_pl
 
 warnings.simplefilter("ignore")
@@ -30,15 +31,28 @@ class Module(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
+class AskingToStop(pl.Callback):
+    """Asks for an end in the second epoch, on rank zero alone."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1 and trainer.is_global_zero:
+            request_cancel(self.directory, "two", reason="enough", by="a test")
+
+
 def main():
-    strategy, directory = sys.argv[1:]
+    strategy, directory, epochs = sys.argv[1:]
     torch.set_num_threads(1)
     loader = DataLoader(TensorDataset(torch.randn(32, 4)), batch_size=4)
     prepared = prepare_trainer_and_callbacks_pl(
         checkpoint_dir=f"{directory}/checkpoints",
         logs_dir=directory,
         experiment_name="two processes",
-        epochs=2,
+        run_id="two",
+        epochs=int(epochs),
+        callbacks=[AskingToStop(f"{directory}/progress")] if int(epochs) > 2 else [],
         strategy=strategy,
         accelerator="cpu",
         devices=2,

@@ -267,6 +267,7 @@ def test_a_request_to_cancel_is_seen_at_the_next_batch_and_fit_returns(callback,
     assert kinds(told()) == [*WHOLE[:5], "training_cancelled"]
     assert (told()[-1]["reason"], told()[-1]["by"]) == ("enough", "a test")
     assert trainer.global_step == 5
+    assert trainer.limit_val_batches == 1.0
     assert not list(tmp_path.glob("*.cancel"))
 
 
