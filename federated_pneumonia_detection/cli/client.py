@@ -25,8 +25,9 @@ class ServerRefused(ValueError):
     """The server answered with a problem; `str()` is that problem in one line, `status` the HTTP status."""
 
     def __init__(self, problem: dict[str, Any], status: int) -> None:
-        told = problem.get("detail") or problem.get("title") or f"HTTP {status}"
-        super().__init__(" ".join(str(told).split()))
+        right = "`fpd runs` lists those there are." if status == 404 else problem.get("detail") or ""
+        told = f"{problem.get('title') or f'the server answered HTTP {status}'} {right}"
+        super().__init__(" ".join(told.split()))
         self.status = status
 
 
@@ -91,14 +92,14 @@ class Client:
         yield self._ask("GET", f"/api/runs/{run_id}/export", params={"format": form}).content
 
     def messages(
-        self, run_id: str, *, patience_s: float = 0, on_away: Callable[[], None] | None = None
+        self, run_id: str, *, patience_s: float = 0, tell: Callable[[str], None] = lambda _: None
     ) -> Iterator[dict[str, Any] | None]:
         """Every message of a run, then live, by long poll; `None` when nothing came for a second, for redraws.
 
         Args:
             run_id: the run.
             patience_s: how long a server that went away is waited for; the cursor goes on where it was.
-            on_away: called once each time it goes away.
+            tell: told in a sentence when it goes away, and when its log was rebuilt and all comes again.
 
         Raises:
             ServerAway: it did not come back.
@@ -110,14 +111,17 @@ class Client:
                 page = self._ask("GET", f"/api/runs/{run_id}/events", params={**cursor, "wait": 1}).json()
             except ServerAway:
                 now = time.monotonic()
-                if away_since is None and on_away is not None and patience_s:
-                    on_away()
+                if away_since is None and patience_s:
+                    tell(f"the server at {self.url} is away; waiting for it")
                 away_since = now if away_since is None else away_since
                 if now - away_since >= patience_s:
                     raise
                 time.sleep(0.5)
                 continue
             away_since = None
+            if not page["recovered"] and cursor["after"]:
+                tell("the server's log was rebuilt; everything from the start again")
+                cursor["after"] = 0
             yield from page["messages"]
             if not page["messages"]:
                 yield None

@@ -46,10 +46,7 @@ class _Patient:
         self.runs, self.run = client.runs, client.run
 
     def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
-        def away() -> None:
-            typer.echo(f"the server at {self._client.url} is away; trying again for ten minutes", err=True)
-
-        return self._client.messages(run_id, patience_s=600, on_away=away)
+        return self._client.messages(run_id, patience_s=600, tell=lambda words: typer.echo(f"fpd: {words}", err=True))
 
 
 @contextmanager

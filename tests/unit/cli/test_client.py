@@ -12,11 +12,11 @@ def _client(answer):
 
 def test_a_problem_of_the_server_is_one_line_with_its_status():
     def answer(_):
-        return httpx.Response(422, json={"title": "T", "detail": "epochs: it is -1;\n it must be 1 to 9"})
+        return httpx.Response(422, json={"title": "epochs: it is -1.", "detail": "It must be\n 1 to 9."})
 
     with _client(answer) as client, pytest.raises(ServerRefused) as caught:
         client.runs()
-    assert str(caught.value) == "epochs: it is -1; it must be 1 to 9"
+    assert str(caught.value) == "epochs: it is -1. It must be 1 to 9."
     assert caught.value.status == 422
 
 
@@ -35,7 +35,7 @@ def _pages(*pages):
         page = left.pop(0)
         if page is None:
             raise httpx.ConnectError("refused", request=request)
-        return httpx.Response(200, json={"log_id": "L", "messages": page})
+        return httpx.Response(200, json={"log_id": "L", "recovered": True, "messages": page})
 
     return answer, asked
 
@@ -44,13 +44,13 @@ def test_the_cursor_goes_on_where_it_was_when_the_server_comes_back(monkeypatch)
     monkeypatch.setattr("federated_pneumonia_detection.cli.client.time.sleep", lambda _: None)
     one, two = {"type": "a", "offset": 4}, {"type": "b", "offset": 7}
     answer, asked = _pages([one], None, None, [two], [])
-    away = []
+    told = []
     with _client(answer) as client:
-        feed = client.messages("r", patience_s=60, on_away=lambda: away.append(1))
+        feed = client.messages("r", patience_s=60, tell=told.append)
         assert [next(feed), next(feed), next(feed)] == [one, two, None]
     assert [ask["after"] for ask in asked] == ["0", "4", "4", "4", "7"]
     assert asked[-1]["log_id"] == "L"
-    assert away == [1]
+    assert told == ["the server at http://127.0.0.1:1 is away; waiting for it"]
 
 
 def test_without_patience_a_server_that_goes_away_ends_the_feed():
