@@ -13,6 +13,8 @@ from federated_pneumonia_detection.cli.feed import DEFAULT_URL
 
 __all__ = ["Client", "ServerAway", "ServerRefused"]
 
+PAGE = 200
+
 
 class ServerAway(ConnectionError):
     """No server answers at that URL."""
@@ -69,7 +71,13 @@ class Client:
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, newest first."""
-        return list(self._ask("GET", "/api/runs", params={"limit": 200}).json()["runs"])
+        found: list[dict[str, Any]] = []
+        while True:
+            page = {"limit": PAGE, "page": len(found) // PAGE + 1}
+            runs = self._ask("GET", "/api/runs", params=page).json()["runs"]
+            found += runs
+            if len(runs) < PAGE:
+                return found
 
     def run(self, run_id: str) -> dict[str, Any]:
         """One run's state; `latest` is a run too."""

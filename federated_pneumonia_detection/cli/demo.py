@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from federated_pneumonia_detection.cli.client import Client, ServerAway, ServerRefused
+from federated_pneumonia_detection.cli.errors import CANCELLED
 from federated_pneumonia_detection.cli.feed import ENDED
 from federated_pneumonia_detection.cli.lines import PHANTOMS, line
 from federated_pneumonia_detection.progress.cancel import request_cancel
@@ -163,7 +164,7 @@ def demo(
         except KeyboardInterrupt:
             typer.echo("")
             if not over:
-                raise typer.Exit(130) from None
+                raise typer.Exit(CANCELLED) from None
         finally:
             _stop(client, server, log_dir, since)
     raise typer.Exit(0 if good else 1)

@@ -1,10 +1,14 @@
-"""Which errors a user can mend, and the line each is told in."""
+"""Which errors a user can mend, the line each is told in, and exit codes."""
 
 from __future__ import annotations
 
 import sys
 
-__all__ = ["one_line"]
+__all__ = ["CANCELLED", "FAILED", "MISUSED", "one_line"]
+
+FAILED, MISUSED = 1, 2
+CANCELLED = 130
+"""What a shell expects of a program that Ctrl-C ended."""
 
 _OURS = {
     "federated_pneumonia_detection.cli.client": ("ServerAway", "ServerRefused"),

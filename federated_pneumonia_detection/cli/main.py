@@ -6,15 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED, MISUSED, one_line
+from federated_pneumonia_detection.cli.lines import printable
+
 if TYPE_CHECKING:
     import click
 
 __all__ = ["main"]
-
-INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C ended."""
-
-FAILED, MISUSED = 1, 2
 
 
 def main() -> None:
@@ -22,7 +20,7 @@ def main() -> None:
     try:
         sys.exit(_run())
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(CANCELLED)
     except BrokenPipeError:
         # Whoever read us is gone (`fpd runs | head`); there is nobody left to tell, not even at the last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,17 +44,20 @@ def _run() -> int:
         sys.stdout.reconfigure(line_buffering=True)
     try:
         code = app(prog_name="fpd", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        # Where typer draws the help itself it has done so by now, and the error is empty.
+        if error.format_message().strip():
+            error.show()
+        return MISUSED
     except click.UsageError as error:
         return _tell(_usage(error), MISUSED)
     except click.ClickException as error:
         return _tell(error.format_message(), error.exit_code)
     except click.Abort:
-        return INTERRUPTED
+        return CANCELLED
     except BrokenPipeError:
         raise
     except Exception as error:  # the outermost edge: what we know becomes one line, the rest stays loud
-        from federated_pneumonia_detection.cli.errors import one_line
-
         told = one_line(error)
         if told is None:
             raise
@@ -65,8 +66,6 @@ def _run() -> int:
 
 
 def _tell(words: str, code: int = FAILED) -> int:
-    from federated_pneumonia_detection.cli.lines import printable
-
     print(f"fpd: {printable(words)}", file=sys.stderr)  # noqa: T201
     return code
 

@@ -28,7 +28,8 @@ def runs(url: Url = None, log_dir: LogDir = None) -> None:
     console = Console()
     if not console.is_terminal:
         for run in found:
-            typer.echo("\t".join(printable(str(run[part])) for part in ("run_id", "status", "sentence")))
+            cells = [printable(str(run[part])) for part in ("run_id", "status", "sentence")]
+            typer.echo("\t".join([*cells, PHANTOMS] if run.get("phantom") else cells))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "what is happening", "AUROC"):

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from federated_pneumonia_detection.cli.errors import CANCELLED
+
 __all__ = ["serve"]
 
 
@@ -22,7 +24,12 @@ def serve(
     max_runs: Annotated[int, typer.Option(min=1, help="Trainings that run at once; others wait.")] = 1,
     allow_origin: Annotated[list[str] | None, typer.Option(help="A foreign origin that may read.")] = None,
 ) -> None:
-    """Serve the page, the WebSocket and the API over a directory of journals."""
+    """Serve the page, the WebSocket and the API over a directory of journals.
+
+    Ctrl-C stops the server, not the trainings it started; the next one takes them over.
+    """
+    import signal
+
     from federated_pneumonia_detection import server
 
     settings = server.ServerSettings(
@@ -35,4 +42,5 @@ def serve(
         max_runs=max_runs,
         allow_origins=tuple(allow_origin or ()),
     )
-    server.serve(settings)
+    ended_by = server.serve(settings)
+    raise typer.Exit(CANCELLED if ended_by is signal.SIGINT else 0)

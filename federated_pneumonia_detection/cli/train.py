@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED
+
 if TYPE_CHECKING:
     from federated_pneumonia_detection.config import FederatedConfig, Kind, TrainingConfig
 
@@ -20,7 +22,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Train, and write progress where `fpd serve` and `fpd watch` find it.", no_args_is_help=True)
 
-CANCELLED = 130
 SHOWN_WITHIN_S = 5.0
 """How long the lines of a run that is over may take to be printed."""
 
@@ -202,7 +203,7 @@ def _finish(results: dict[str, Any]) -> None:
     if results["status"] == "cancelled":
         raise typer.Exit(CANCELLED)
     if results["status"] != "completed":
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
     if results.get("best_model_path"):
         typer.echo(f"The model: {results['best_model_path']}")
     if results.get("phantom"):
