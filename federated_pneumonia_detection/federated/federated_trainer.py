@@ -51,7 +51,8 @@ class FederatedTrainer:
         progress_log_dir: where journals and polled documents go; `logs_dir/progress` if left out.
         config: a configuration instead of `config_path`.
         allow_download: whether PneumoniaMNIST may be fetched from its publisher when no source is named.
-        reply_timeout_s: after so many seconds a hospital that has not answered counts as failed in its round.
+        reply_timeout_s: after so many seconds a hospital that has not answered counts as failed in its round. Twelve
+            hours by default, for slow hospitals: whoever watches sees a silent one at once, and may cancel.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -67,7 +68,7 @@ class FederatedTrainer:
         progress_log_dir: str | Path | None = None,
         config: FederatedConfig | None = None,
         allow_download: bool = True,
-        reply_timeout_s: float = 3600.0,
+        reply_timeout_s: float = 12 * 3600.0,
     ) -> None:
         self.config = cast(FederatedConfig, load_config(config_path, "federated")) if config is None else config
         self.checkpoint_dir = Path(checkpoint_dir)
@@ -308,11 +309,16 @@ def _signals_cancel(log_dir: str, run_id: str) -> Iterator[None]:
         asked = True
         keyboard = number == signal.SIGINT
         reason = "interrupted from the keyboard" if keyboard else "the process was asked to end (SIGTERM)"
-        request_cancel(log_dir, run_id, reason=reason, by=_KEYBOARD if keyboard else "signal")
+        try:
+            request_cancel(log_dir, run_id, reason=reason, by=_KEYBOARD if keyboard else "signal")
+        except OSError:
+            # Nobody can leave a request there: end the hard way.
+            raise KeyboardInterrupt from None
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that was not installed from Python cannot be put back
+                signal.signal(number, handler)

@@ -41,7 +41,7 @@ class GuardedGrid(Grid):
         *,
         roster: Roster,
         check: Callable[[], None],
-        reply_timeout_s: float = 3600.0,
+        reply_timeout_s: float = 12 * 3600.0,
         connect_timeout_s: float = 120.0,
         poll_s: float = 0.02,
     ) -> None:

@@ -56,7 +56,7 @@ class ServerRun:
     order: Order
     model: GlobalModel
     logger: FederatedProgressLogger
-    reply_timeout_s: float = 3600.0
+    reply_timeout_s: float = 12 * 3600.0
     connect_timeout_s: float = 120.0
     status: str = "running"
     rounds_done: int = 0

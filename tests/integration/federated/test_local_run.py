@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,7 @@ def test_the_end_tells_the_test_and_its_curves(make_trainer: Make, small_source:
     assert sum(curves["confusion"].values()) == 36
     assert results["status"] == "completed"
     assert results["final_metrics"]["test_auroc"] == pytest.approx(final["test_auroc"])
+    assert json.loads(json.dumps(results, allow_nan=False)) == results
 
 
 def test_the_best_global_model_loads_like_any_other(make_trainer: Make, small_source: Path) -> None:
