@@ -33,6 +33,7 @@ export function GoTo() {
       limit={20}
       scrollable
       highlightQuery
+      overlayProps={{ blur: 0 }}
       nothingFound="No run and no action is called that"
       transitionProps={{ duration: 0 }}
       searchProps={{

@@ -11,6 +11,9 @@ function token(name: string): MantineColorsTuple {
   return [value, value, value, value, value, value, value, value, value, value];
 }
 
+/** The colours that have a tint of their own. */
+const TINTED: ReadonlySet<string> = new Set(["act", "ok", "warn", "bad"]);
+
 export const theme = createTheme({
   fontFamily: "var(--font)",
   fontFamilyMonospace: "var(--mono)",
@@ -31,7 +34,15 @@ export const theme = createTheme({
   // What stands on a filled control is the token for it: white in the light theme, nearly black in the dark one.
   variantColorResolver: (input) => {
     const colors = defaultVariantColorsResolver(input);
-    return input.variant === "filled" ? { ...colors, color: "var(--onact)" } : colors;
+    if (input.variant === "filled") return { ...colors, color: "var(--onact)" };
+    const name = input.color ?? "act";
+    if (input.variant !== "light" || !TINTED.has(name)) return colors;
+    return {
+      ...colors,
+      background: `var(--${name}-tint)`,
+      hover: `var(--${name}-tint)`,
+      color: `var(--${name})`,
+    };
   },
   components: {
     Checkbox: { defaultProps: { iconColor: "var(--onact)" } },

@@ -8,6 +8,8 @@ import { Notice } from "../app/Notice";
 import { useTitle } from "../app/title";
 import { speak } from "../app/voice";
 import { clockTime } from "../client/clock";
+import { feeds } from "../client/feeds";
+import type { Line } from "../client/model";
 import { count, plural, rate } from "../client/numbers";
 import type { RunState } from "../client/state";
 import { durationWords } from "../client/wording";
@@ -135,7 +137,8 @@ function Heading({
           : `${count(counts.live)} live, ${count(counts.all - counts.live)} finished or stopped`}
       </span>
       <span className="runs-waiting t-table">
-        {waiting > 0 && (
+        {runs.line.kind === "away" && <Away line={runs.line} now={runs.now} />}
+        {waiting > 0 && runs.line.kind !== "away" && (
           <button type="button" className="link" onClick={show}>
             {plural(waiting, "new run")}, show
           </button>
@@ -145,6 +148,20 @@ function Heading({
         New run
       </Button>
     </div>
+  );
+}
+
+/** Said in a place that is there anyway, so that nothing moves. */
+function Away({ line, now }: { readonly line: Extract<Line, { kind: "away" }>; readonly now: number }) {
+  const wait = Math.max(0, Math.ceil((line.nextTry - now) / 1000));
+  return (
+    <span className="runs-away">
+      The server does not answer since {clockTime(line.since)}; training does not need it. Next try{" "}
+      {wait === 0 ? "now" : `in ${wait} s`}.{" "}
+      <button type="button" className="link" onClick={feeds().tryNow}>
+        Try now
+      </button>
+    </span>
   );
 }
 

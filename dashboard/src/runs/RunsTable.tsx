@@ -126,7 +126,7 @@ function Row({ run, points, scale, metric, now, away, ask }: RowProps) {
   const [, go] = useLocation();
   const address = `/runs/${encodeURIComponent(run.run_id)}`;
   const started = millis(run.start_time);
-  const duration = took(run, now);
+  const duration = took(run, now, away);
   const open = (event: React.MouseEvent): void => {
     // The name is the link; a click elsewhere in the row is a convenience for the pointer, and no text is lost by it.
     const onControl =

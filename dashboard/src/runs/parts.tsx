@@ -5,8 +5,12 @@ import { rate } from "../client/numbers";
 import type { RunState } from "../client/state";
 import { silentFor } from "../client/words";
 import type { Metric } from "./filter";
-import { latest, progress, rowState, secondLine, sentence } from "./row";
+import { isLive } from "./placement";
+import { heardLast, latest, progress, type RowState, rowState, secondLine, sentence } from "./row";
 import { StateIcon } from "./StateIcon";
+
+/** A live run while the server is away: nobody knows. */
+const UNKNOWN: RowState = { tone: "plain", sign: "silent" };
 
 export function Phantom() {
   return <span className="phantom">phantoms, not X-rays</span>;
@@ -21,8 +25,8 @@ export function Happening({
   readonly now: number;
   readonly away: boolean;
 }) {
-  const silent = silentFor(run, now);
-  const { tone, sign } = rowState(run, silent !== null);
+  const silent = away ? null : silentFor(run, now);
+  const { tone, sign } = away && isLive(run) ? UNKNOWN : rowState(run, silent !== null);
   const words = sentence(run, away, silent);
   const share = run.status === "running" ? progress(run) : null;
   return (
@@ -37,7 +41,7 @@ export function Happening({
             <span className="bar-done" style={{ width: `${share * 100}%` }} />
           </span>
         )}
-        <span className="clip">{secondLine(run)}</span>
+        <span className="clip">{away && isLive(run) ? heardLast(run, now) : secondLine(run)}</span>
       </span>
     </div>
   );

@@ -90,6 +90,13 @@ export function secondLine(run: RunState): string {
   return place(run);
 }
 
+/** While the server is away: where the run was, and how long ago that is. */
+export function heardLast(run: RunState, now: number): string {
+  const heard = millis(run.updated_at);
+  const age = heard === null ? "" : `, ${durationWords(Math.max(0, now - heard) / 1000)} ago`;
+  return `${place(run) || "before its first message"}${age}`;
+}
+
 /** The time left as the sentence gives it: "about 39 min left (36 to 47)". */
 export function timeLeft(detail: string): string | null {
   const found = /(?:About \d+ min left(?: \([^)]*\))?|Less than a minute left|Time left after[^.]*)/.exec(
@@ -185,13 +192,13 @@ export function hospitals(run: RunState): string {
   return n === 0 ? "–" : count(n);
 }
 
-/** Milliseconds the run has taken, or has been running for. */
-export function took(run: RunState, now: number): number | null {
+/** Milliseconds the run has taken, or has been running for; while the server is away as far as it was heard. */
+export function took(run: RunState, now: number, away = false): number | null {
   const started = millis(run.start_time);
   if (started === null) return null;
   const ended =
     millis(run.end_time) ??
-    (run.status === "running" || run.status === "started" ? now : millis(run.updated_at));
+    (!away && (run.status === "running" || run.status === "started") ? now : millis(run.updated_at));
   return ended === null ? null : Math.max(0, ended - started);
 }
 
