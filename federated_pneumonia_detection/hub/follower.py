@@ -140,6 +140,7 @@ class Follower:
     def stop(self) -> None:
         """Stop the thread, and wait for it."""
         self._stopping.set()
+        self.ready.set()
         self.wake()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
@@ -227,7 +228,7 @@ class Follower:
             return set()
         if journal.over and (status.st_ino != journal.inode or status.st_size < journal.size):
             journal.over = False
-        journal.size, journal.inode = status.st_size, status.st_ino
+        journal.size, journal.inode, journal.heard_at = status.st_size, status.st_ino, status.st_mtime
         return {entry.path}
 
     def _find(self, directory: _Directory, path: str, status: os.stat_result) -> FollowedJournal:
@@ -270,7 +271,7 @@ class Follower:
         if not stat.S_ISREG(status.st_mode):
             return set()
         journal = self._find(directory, path, status)
-        journal.size, journal.inode = status.st_size, status.st_ino
+        journal.size, journal.inode, journal.heard_at = status.st_size, status.st_ino, status.st_mtime
         return {path}
 
     def _read_note(self, path: str) -> None:

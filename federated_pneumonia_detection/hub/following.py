@@ -77,6 +77,8 @@ class FollowedJournal:
         self.inode = place.inode if place else 0
         self.size = -1
         """Its size when it was last looked at, -1 before."""
+        self.heard_at = 0.0
+        """When something was last written to it, in seconds since 1970."""
         self.over = False
         """Its writer writes no more, and everything was read."""
         self.died = False

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from federated_pneumonia_detection.hub.state import RunState
-from federated_pneumonia_detection.hub.store import Store
+from federated_pneumonia_detection.hub import export, run_document, series
+from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
+from federated_pneumonia_detection.hub.cursor import Selection
+from federated_pneumonia_detection.hub.errors import RunActive, UnknownRun
+from federated_pneumonia_detection.hub.fanout import Fanout
+from federated_pneumonia_detection.hub.follower import Follower
+from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
+from federated_pneumonia_detection.hub.frames import Frame
+from federated_pneumonia_detection.hub.hub_journal import HubJournals
+from federated_pneumonia_detection.hub.ledger import Ledger, expected
+from federated_pneumonia_detection.hub.private_directory import PrivateDirectory
+from federated_pneumonia_detection.hub.state import RunState, ended
+from federated_pneumonia_detection.hub.store import Place, Store
+from federated_pneumonia_detection.hub.subscription import Subscription
+from federated_pneumonia_detection.hub.watch import Watch, best_watch
+from federated_pneumonia_detection.hub.words import described
 
 __all__ = ["ExitReport", "Frame", "Hub", "Page", "Subscription"]
 
-
-class Frame(bytes):
-    """One JSON object, ready to be sent: bytes, and as `text` the same as a string, decoded once for all viewers."""
-
-    @property
-    def text(self) -> str:
-        """The frame as a string."""
-        return self.decode()
-
-
-class ExitReport(msgspec.Struct, frozen=True):
-    """How a process of ours ended."""
-
-    code: int | None = None
-    """Its exit code; `None` when a signal ended it or nobody knows."""
-    signal: int | None = None
-    last_lines: tuple[str, ...] = ()
+_READY_WITHIN_S = 10.0
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -41,22 +42,6 @@ class Page(msgspec.Struct, frozen=True):
     """Each one JSON object."""
 
 
-class Subscription:
-    """An async iterator of frames; the first one is `subscribed`."""
-
-    too_slow: bool = False
-    """True when iteration ended because the viewer did not keep up: close with 4408."""
-
-    def __aiter__(self) -> Subscription:
-        return self
-
-    async def __anext__(self) -> Frame:
-        raise StopAsyncIteration
-
-    def close(self) -> None:
-        """End the iteration, from the loop it runs on."""
-
-
 class Hub:
     """The log of all journals in the directories it follows.
 
@@ -64,49 +49,147 @@ class Hub:
         store: Where the log lies.
         death_report: Asked with a run's id once its process is known to be gone; what the supervisor of that process
             knows, or `None` (not ours, or not known yet: it is asked again for two seconds).
+        private: The directory of writers without files; `None` for one of its own.
+        news_only: What was over before its directory was followed goes into the log, and not to viewers.
+        ended_kept_s: Runs that ended so many seconds ago are dropped from the log; `None` keeps them.
+        make_watch: Makes what wakes the follower.
     """
 
-    def __init__(self, store: Store, *, death_report: Callable[[str], ExitReport | None] | None = None) -> None:
-        self._store = store
-        self._death_report = death_report
+    def __init__(
+        self,
+        store: Store,
+        *,
+        death_report: Callable[[str], ExitReport | None] | None = None,
+        private: PrivateDirectory | None = None,
+        news_only: bool = False,
+        ended_kept_s: float | None = None,
+        make_watch: Callable[[], Watch] = best_watch,
+    ) -> None:
+        self._fanout = Fanout()
+        self._ledger = Ledger(store, self._fanout)
+        self._private = private or PrivateDirectory()
+        self._journals = HubJournals()
+        self._coroner = Coroner(
+            self._ledger, self._journals, death_report=death_report, fallback=lambda: self.follow(None)
+        )
+        sink = _Sink(self._ledger, self._coroner, ended_kept_s)
+        self._follower = Follower(sink, make_watch, news_only=news_only)
+        self._closed = False
+        self._lock = threading.Lock()
 
     @property
     def log_id(self) -> str:
         """Which log offsets belong to."""
-        return self._store.log_id
+        return self._ledger.store.log_id
 
     @property
     def top(self) -> int:
         """The newest offset."""
-        return self._store.top
+        return self._ledger.store.top
+
+    # --- life ---
 
     def follow(self, directory: str | None) -> str:
-        """Follow the journals of a directory, also while running; `None` is a private temporary one."""
-        raise NotImplementedError
+        """Follow the journals of a directory, also while running; `None` is a private temporary one.
 
-    def start(self) -> None:
-        """Start reading. Returns when what was there already has been read once."""
+        Returns:
+            The absolute path of the directory that is followed.
+        """
+        path = self._private.make() if directory is None else str(Path(directory).absolute())
+        self._follower.follow(path)
+        return path
+
+    def wake(self, directory: str) -> None:
+        """Something was written there: look now. Only a hint."""
+        self._follower.wake()
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start reading.
+
+        Args:
+            wait: Return when what was there already has been read once (after ten seconds at the latest).
+        """
+        self._follower.start()
+        if wait:
+            self._follower.ready.wait(_READY_WITHIN_S)
 
     def close(self) -> None:
-        """Stop reading, end all subscriptions, let the store go."""
+        """Stop reading, end all subscriptions, let the store go. Twice is fine."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._follower.stop()
+        self._fanout.each(lambda subscription: subscription.close())
+        self._journals.close()
+        self._ledger.store.close()
+        self._private.remove()
+
+    # --- runs ---
 
     def runs(self) -> list[RunState]:
         """All runs, newest first, sentences made for now."""
-        return []
+        present = datetime.now(UTC)
+        return [described(self._with_facts(state), present) for state in self._ledger.states()]
 
     def run(self, run_id: str) -> RunState | None:
         """One run (`latest` is one too), its sentences made for now."""
-        return None
+        known = self.resolve(run_id)
+        state = None if known is None else self._ledger.state(known)
+        return None if state is None else described(self._with_facts(state), datetime.now(UTC))
+
+    def _with_facts(self, state: RunState) -> RunState:
+        if ended(state):
+            return state
+        return msgspec.structs.replace(state, hears_cancel=self._coroner.hears_cancel(state.run_id))
 
     def resolve(self, run_id: str) -> str | None:
         """The run a name means: `latest` is the newest. `None` where there is none."""
-        return None
+        if self._ledger.state(run_id) is not None:
+            return run_id
+        if run_id != "latest":
+            return None
+        states = self._ledger.states()
+        return states[0].run_id if states else None
 
     def expect(self, run_id: str, *, experiment_name: str, mode: str, total: int | None = None) -> None:
         """Make a run known before its first message; it is `queued` until then."""
+        if self._ledger.state(run_id) is None:
+            self._ledger.expect(expected(run_id, experiment_name=experiment_name, mode=mode, total=total))
 
     def say(self, run_id: str, message: msgspec.Struct) -> None:
-        """Say something about a run: into the hub's journal of it, then through the log like everything else."""
+        """Say something about a run: into the hub's journal of it, then through the log like everything else.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        body = msgspec.json.encode(message)
+        directory = self._coroner.directory_of(run_id) or next(iter(self._follower.directories()), None)
+        self._journals.say(directory or self.follow(None), run_id, body)
+        self._follower.wake()
+
+    def forget(self, run_id: str) -> None:
+        """Delete an ended run, its journals and documents included.
+
+        Raises:
+            UnknownRun: There is no such run.
+            RunActive: It has not ended.
+        """
+        state = self._ledger.state(run_id)
+        if state is None:
+            raise UnknownRun(run_id)
+        if not ended(state):
+            raise RunActive(run_id, state.status)
+        self._journals.close_run(run_id)
+        paths = {journal.path for journal in self._follower.journals() if _run_of(journal) == run_id}
+        for path in map(Path, paths):
+            path.unlink(missing_ok=True)
+            document = path.name.removesuffix(".jsonl").partition("~")[0] + ".json"
+            path.with_name(document).unlink(missing_ok=True)
+        self._follower.drop(paths)
+        self._ledger.forget(run_id)
+
+    # --- reading ---
 
     def events(
         self,
@@ -118,7 +201,10 @@ class Hub:
         limit: int = 1000,
     ) -> Page:
         """What comes after a cursor, at most `limit` lifecycle messages, with the newest steps beside them."""
-        raise NotImplementedError
+        selection = Selection(run_id, client_id)
+        begun = self._ledger.start(selection, after or 0, log_id)
+        current, top = self.log_id, self.top
+        return Page(current, top, begun.recovered, self._ledger.answer(selection, begun.after, limit))
 
     def subscribe(
         self,
@@ -129,7 +215,13 @@ class Hub:
         log_id: str | None = None,
     ) -> Subscription:
         """Follow the log from a cursor, then live. To be called on the event loop that will iterate."""
-        raise NotImplementedError
+        subscription = Subscription(_History(self), Selection(run_id, client_id), after=after, log_id=log_id)
+        self._fanout.know(subscription)
+        return subscription
+
+    def publish(self, frame: Frame) -> None:
+        """Hand a frame that stands in no log to every viewer."""
+        self._fanout.publish([frame])
 
     def document(self, run_id: str) -> tuple[bytes, str]:
         """The polled document of the whole run, and its ETag.
@@ -137,7 +229,7 @@ class Hub:
         Raises:
             UnknownRun: There is no such run.
         """
-        raise NotImplementedError
+        return run_document.document(self._ledger.store, self._known(run_id))
 
     def series(
         self,
@@ -148,22 +240,83 @@ class Hub:
         points: int | None = None,
         since: int | None = None,
     ) -> dict[str, Any]:
-        """Step and epoch metrics as columns."""
-        raise NotImplementedError
-
-    def export(self, run_id: str, format: Literal["csv", "jsonl"]) -> Iterator[bytes]:
-        """Metrics for a notebook, in pieces."""
-        raise NotImplementedError
-
-    def forget(self, run_id: str) -> None:
-        """Delete an ended run, its journals and documents included.
+        """Step and epoch metrics as columns; see `series.columns`.
 
         Raises:
             UnknownRun: There is no such run.
-            RunActive: It has not ended.
         """
-        raise NotImplementedError
+        state = self._known(run_id)
+        return series.columns(
+            self._ledger.store, state.run_id, metric=metric, client_id=client_id, points=points, since=since
+        )
+
+    def export(self, run_id: str, format: Literal["csv", "jsonl"]) -> Iterator[bytes]:
+        """Metrics for a notebook, in pieces.
+
+        Raises:
+            UnknownRun: There is no such run.
+        """
+        return export.exported(self._ledger.store, self._known(run_id).run_id, format)
 
     def stats(self) -> dict[str, float]:
         """Counts and gauges for `/metrics`."""
-        return {}
+        stuck = self._follower.stuck_since
+        return {
+            "top": float(self.top),
+            "messages_committed_total": float(self._ledger.messages_committed),
+            "steps_committed_total": float(self._ledger.steps_committed),
+            "frames_sent_total": float(self._fanout.frames_sent),
+            "viewers": float(self._fanout.count()),
+            "journals": float(len(self._follower.journals())),
+            "log_stuck_seconds": 0.0 if stuck is None else datetime.now(UTC).timestamp() - stuck,
+        }
+
+    def _known(self, run_id: str) -> RunState:
+        known = self.run(run_id)
+        if known is None:
+            raise UnknownRun(run_id)
+        return known
+
+
+class _Sink:
+    """What the follower reads for."""
+
+    def __init__(self, ledger: Ledger, coroner: Coroner, ended_kept_s: float | None) -> None:
+        self._ledger = ledger
+        self._coroner = coroner
+        self._ended_kept_s = ended_kept_s
+        self.place = ledger.place
+
+    def take(self, readings: Sequence[Reading], places: Sequence[Place]) -> None:
+        self._ledger.take(readings, places)
+        self._coroner.note(readings)
+
+    def judge(self, journals: Sequence[FollowedJournal]) -> None:
+        self._coroner.judge(journals)
+        if self._ended_kept_s is not None:
+            self._ledger.forget_older_than(self._ended_kept_s)
+
+
+class _History:
+    """What a subscription asks of its hub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._fanout = hub._fanout
+        self._ready = hub._follower.ready
+        self.begin = hub._ledger.begin
+        self.page = hub._ledger.page
+        self.present = hub._ledger.present
+
+    def attach(self, subscription: Subscription) -> None:
+        self._fanout.attach(subscription)
+
+    def detach(self, subscription: Subscription, *, forget: bool) -> None:
+        self._fanout.detach(subscription, forget=forget)
+
+    def wait_until_ready(self) -> None:
+        # Bounded: a hub that nobody starts must not hold a worker thread for ever.
+        self._ready.wait(_READY_WITHIN_S)
+
+
+def _run_of(journal: FollowedJournal) -> str | None:
+    return journal.header.run_id if journal.header else None

@@ -22,8 +22,8 @@ class History(Protocol):
     def attach(self, subscription: Subscription) -> None:
         """Give it what is committed from now on."""
 
-    def detach(self, subscription: Subscription) -> None:
-        """Give it nothing more; twice is fine."""
+    def detach(self, subscription: Subscription, *, forget: bool) -> None:
+        """Give it nothing more; `forget` it altogether when it has ended. Twice is fine."""
 
     def wait_until_ready(self) -> None:
         """Wait until what was there at the start has been read."""
@@ -99,7 +99,7 @@ class Subscription:
         """End the iteration, from the loop it runs on."""
         if not self._closed:
             self._closed = True
-            self._history.detach(self)
+            self._history.detach(self, forget=True)
             self._queue.clear()
             self._ready.clear()
             self._notify()
@@ -122,7 +122,7 @@ class Subscription:
         """Begin again: the log has become another one. From the loop it runs on."""
         if self._closed:
             return
-        self._history.detach(self)
+        self._history.detach(self, forget=False)
         self._queue.clear()
         self._ready.clear()
         self._queued_bytes = 0

@@ -1,0 +1,174 @@
+"""Looks at who lives, and says what follows, once, in the hub's own journal."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
+from federated_pneumonia_detection.hub.hub_journal import HubJournals
+from federated_pneumonia_detection.hub.ledger import Ledger
+from federated_pneumonia_detection.hub.state import ended
+from federated_pneumonia_detection.hub.verdicts import ExitReport, Verdict, Witness, verdicts
+from federated_pneumonia_detection.progress.clock import now
+from federated_pneumonia_detection.progress.document import complete_dead
+
+__all__ = ["Coroner", "ExitReport"]
+
+logger = logging.getLogger(__name__)
+
+_REPORT_WITHIN_S = 2.0
+_CLIENT_GRACE_S = 0.4
+
+
+class Coroner:
+    """Judges runs by their journals. All but `hears_cancel` and `directory_of` belong to the follower's thread.
+
+    Args:
+        ledger: What is known of the runs.
+        journals: Where to say it.
+        death_report: What a supervisor knows of the end of a run's process; `None` while it knows nothing.
+        fallback: The directory to say it in where a run's own cannot be written.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        journals: HubJournals,
+        *,
+        death_report: Callable[[str], ExitReport | None] | None,
+        fallback: Callable[[], str],
+    ) -> None:
+        self._ledger = ledger
+        self._journals = journals
+        self._death_report = death_report
+        self._fallback = fallback
+        self._lock = threading.Lock()
+        self._hears: set[str] = set()
+        self._directories: dict[str, str] = {}
+        # What has been said and may not have come back through the log yet.
+        self._said: set[tuple[str, str]] = set()
+        self._untold: list[tuple[str, Verdict]] = []
+        self._died_at: dict[str, float] = {}
+        self._completed: set[str] = set()
+
+    def hears_cancel(self, run_id: str) -> bool:
+        """Whether a living writer of the run looks at requests to stop."""
+        with self._lock:
+            return run_id in self._hears
+
+    def directory_of(self, run_id: str) -> str | None:
+        """Where the run's journals lie."""
+        with self._lock:
+            return self._directories.get(run_id)
+
+    def note(self, readings: Sequence[Reading]) -> None:
+        """Remember what is missing or damaged; it is told once everything there is has been read."""
+        for reading in readings:
+            header = reading.journal.header
+            if reading.trouble is None or header is None:
+                continue
+            body = {
+                "type": "alert",
+                "level": "warning",
+                "title": "Part of a journal is missing or damaged",
+                "text": reading.trouble.text,
+            }
+            self._untold.append(
+                (header.run_id, Verdict(reading.trouble.about, body, str(Path(reading.journal.path).parent)))
+            )
+
+    def judge(self, journals: Sequence[FollowedJournal]) -> None:
+        """Say what follows from who lives."""
+        by_run: dict[str, list[FollowedJournal]] = defaultdict(list)
+        for journal in journals:
+            if journal.header is not None:
+                by_run[journal.header.run_id].append(journal)
+        self._remember(by_run)
+        untold, self._untold = self._untold, []
+        for run_id, verdict in untold:
+            self._say(run_id, verdict)
+        died: set[str] = set()
+        for run_id, its in by_run.items():
+            died |= self._judge_run(run_id, [journal for journal in its if not journal.is_hubs])
+        for directory in {str(Path(journal.path).parent) for journal in journals} - self._completed | died:
+            self._complete(directory)
+
+    def _remember(self, by_run: dict[str, list[FollowedJournal]]) -> None:
+        hears = {
+            run_id
+            for run_id, its in by_run.items()
+            if any(j.alive and not j.over and j.header and "cancel" in j.header.hears for j in its)
+        }
+        directories = {run_id: str(Path(its[0].path).parent) for run_id, its in by_run.items()}
+        with self._lock:
+            self._hears, self._directories = hears, directories
+
+    def _judge_run(self, run_id: str, journals: Sequence[FollowedJournal]) -> set[str]:
+        state = self._ledger.state(run_id)
+        if state is None or ended(state) or not journals:
+            self._died_at.pop(run_id, None)
+            return set()
+        report = self._report(run_id) if any(journal.died for journal in journals) else None
+        found = verdicts(state, [_witness(journal) for journal in journals], now=time.time(), report=report)
+        return {
+            verdict.directory
+            for verdict in found
+            if not self._is_early(run_id, verdict, journals) and self._say(run_id, verdict)
+        }
+
+    def _report(self, run_id: str) -> ExitReport | None:
+        return self._death_report(run_id) if self._death_report is not None else None
+
+    def _is_early(self, run_id: str, verdict: Verdict, journals: Sequence[FollowedJournal]) -> bool:
+        """Whether more may be known in a moment: an exit code, or that the whole run died with a client."""
+        if verdict.needs_report and self._death_report is not None:
+            since = self._died_at.setdefault(run_id, time.monotonic())
+            return time.monotonic() - since < _REPORT_WITHIN_S
+        if verdict.body["type"] != "alert" and not verdict.needs_report and verdict.body["type"] != "training_error":
+            newest = max((j.dead_since for j in journals if j.dead_since is not None), default=0.0)
+            return time.monotonic() - newest < _CLIENT_GRACE_S
+        return False
+
+    def _say(self, run_id: str, verdict: Verdict) -> bool:
+        state = self._ledger.state(run_id)
+        if (run_id, verdict.about) in self._said or (state is not None and verdict.about in state.told):
+            return False
+        self._said.add((run_id, verdict.about))
+        body = msgspec.json.encode({**verdict.body, "about": verdict.about, "timestamp": now()})
+        try:
+            self._journals.say_once(verdict.directory, run_id, verdict.about, body)
+        except OSError as error:
+            logger.warning("%s cannot be written to (%s); the hub says it elsewhere", verdict.directory, error)
+            self._journals.say_once(self._fallback(), run_id, verdict.about, body)
+        return True
+
+    def _complete(self, directory: str) -> None:
+        """Complete the documents of those who cannot do it any more."""
+        self._completed.add(directory)
+        try:
+            complete_dead(directory)
+        except OSError as error:
+            logger.warning("documents in %s cannot be completed: %s", directory, error)
+
+
+def _witness(journal: FollowedJournal) -> Witness:
+    header = journal.header
+    assert header is not None  # only journals with a first line are judged
+    return Witness(
+        writer=header.writer,
+        client_id=header.client_id,
+        alive=not journal.over,
+        died=journal.died,
+        remote=journal.remote,
+        pid=header.pid,
+        host=header.host,
+        heard_at=journal.heard_at,
+        directory=str(Path(journal.path).parent),
+    )

@@ -1,0 +1,196 @@
+"""The log and what is known by it: what is committed is folded into the runs' states, then handed to viewers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from federated_pneumonia_detection.hub.cursor import Selection, Start, due_steps, in_order, newest_only, start
+from federated_pneumonia_detection.hub.fanout import Fanout
+from federated_pneumonia_detection.hub.fold import fold
+from federated_pneumonia_detection.hub.following import Reading
+from federated_pneumonia_detection.hub.frames import Frame, frame_of, subscribed
+from federated_pneumonia_detection.hub.state import RunState, ended
+from federated_pneumonia_detection.hub.store import Batch, Place, Step, Store, Stored
+from federated_pneumonia_detection.hub.times import seconds
+from federated_pneumonia_detection.progress.clock import now
+
+__all__ = ["Ledger"]
+
+_PAGE = 500
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Ledger:
+    """A store, the states of its runs, and its viewers. Thread-safe; one thread at a time commits.
+
+    Args:
+        store: Where the log lies.
+        fanout: Who hears of it.
+    """
+
+    def __init__(self, store: Store, fanout: Fanout) -> None:
+        self.store = store
+        self._fanout = fanout
+        self._lock = threading.RLock()
+        self._states: dict[str, RunState] = {}
+        # Runs of which something was told before their first message came.
+        self._expected: dict[str, RunState] = {}
+        self._places: dict[str, Place] = {}
+        self.messages_committed = 0
+        self.steps_committed = 0
+        self.load()
+
+    # --- states ---
+
+    def load(self) -> None:
+        """Fold what the store holds."""
+        with self._lock:
+            self._states = {}
+            self._places = {place.path: place for place in self.store.places()}
+            at = 0
+            while messages := self.store.read(after=at, limit=_PAGE):
+                for message in messages:
+                    self._fold(message)
+                at = messages[-1].offset
+            for run_id in self._states:
+                for step in self.store.newest_steps(run_id=run_id):
+                    self._fold(step)
+
+    def states(self) -> list[RunState]:
+        """All runs, newest first."""
+        with self._lock:
+            known = {**self._expected, **self._states}
+        return sorted(known.values(), key=_age, reverse=True)
+
+    def state(self, run_id: str) -> RunState | None:
+        """One run; `None` where nobody has said a word of it."""
+        with self._lock:
+            return self._states.get(run_id) or self._expected.get(run_id)
+
+    def expect(self, state: RunState) -> None:
+        """A run will come: it is known from now on."""
+        with self._lock:
+            self._expected[state.run_id] = state
+
+    def _fold(self, message: Stored | Step) -> None:
+        try:
+            said = _decode(message.body)
+        except msgspec.DecodeError:  # not an object: nobody's message, kept and shown as it is
+            return
+        known = self._states.get(message.run_id)
+        if known is None:
+            known = self._expected.pop(message.run_id, None) or RunState(message.run_id)
+        self._states[message.run_id] = fold(known, said)
+
+    # --- what a follower reads goes here ---
+
+    def take(self, readings: Sequence[Reading], places: Sequence[Place]) -> None:
+        """Commit, fold, and only then hand to viewers."""
+        arrivals = [reading.arrival for reading in readings if reading.arrival is not None]
+        added = self.store.append(Batch(arrivals, places))
+        quiet = {reading.arrival.writer for reading in readings if reading.arrival and reading.journal.quiet}
+        with self._lock:
+            self._places.update((place.path, place) for place in places)
+            for message in added:
+                self._fold(message)
+        steps = sum(isinstance(message, Step) for message in added)
+        self.steps_committed += steps
+        self.messages_committed += len(added) - steps
+        news = [message for message in added if message.writer not in quiet] if quiet else added
+        self._fanout.publish([frame_of(message) for message in newest_only(news)])
+
+    def place(self, path: str) -> Place | None:
+        """How far a journal has been read."""
+        with self._lock:
+            return self._places.get(path)
+
+    def forget(self, run_id: str, *, aged: bool = False) -> None:
+        """Drop a run from the log."""
+        self.store.forget(run_id, aged=aged)
+        with self._lock:
+            self._states.pop(run_id, None)
+            self._expected.pop(run_id, None)
+
+    def forget_older_than(self, age_s: float) -> None:
+        """Drop runs that ended longer ago than this."""
+        limit = time.time() - age_s
+        with self._lock:
+            old = [s.run_id for s in self._states.values() if ended(s) and (seconds(s.updated_at) or limit) < limit]
+        for run_id in old:
+            self.forget(run_id, aged=True)
+
+    # --- what a viewer reads comes from here ---
+
+    def begin(self, selection: Selection, after: int | None, log_id: str | None) -> tuple[Frame, Start]:
+        """The `subscribed` frame, and where reading begins."""
+        begun = self.start(selection, after, log_id)
+        frame = subscribed(log_id=self.store.log_id, top=self.store.top, recovered=begun.recovered, timestamp=now())
+        return frame, begun
+
+    def start(self, selection: Selection, after: int | None, log_id: str | None) -> Start:
+        """Where a viewer with this cursor goes on; without one, at the top."""
+        top = self.store.top
+        if after is None:
+            return Start(top, recovered=True)
+        floor = self.store.floor(selection.run_id)
+        return start(after, log_id, current=self.store.log_id, top=top, floor=floor)
+
+    def page(
+        self, selection: Selection, after: int, began_at: int, limit: int = _PAGE
+    ) -> tuple[list[Frame], int, bool]:
+        """Frames after an offset, the offset they go up to, and whether that was the top."""
+        messages, at_top = self._read(selection, after, limit)
+        up_to = messages[-1].offset if messages else after
+        steps = due_steps(
+            self._newest_steps(selection, messages), after=after, up_to=None if at_top else up_to, began_at=began_at
+        )
+        return [frame_of(message) for message in in_order(messages, steps)], up_to, at_top
+
+    def answer(self, selection: Selection, after: int, limit: int) -> list[bytes]:
+        """Frames after an offset for whoever polls: at most `limit` messages, and all newest steps."""
+        messages, _ = self._read(selection, after, limit)
+        return [frame_of(message) for message in in_order(messages, self._newest_steps(selection, messages))]
+
+    def present(self, selection: Selection) -> list[Frame]:
+        """The present state of each active run, or of the one selected: the newest message of each kind, in order."""
+        messages: list[Stored] = []
+        steps: list[Step] = []
+        for run_id in self._active(selection):
+            messages += self.store.newest(run_id=run_id, client_id=selection.client_id)
+            steps += self.store.newest_steps(run_id=run_id, client_id=selection.client_id)
+        messages.sort(key=lambda message: message.offset)
+        return [frame_of(message) for message in in_order(messages, steps)]
+
+    def _read(self, selection: Selection, after: int, limit: int) -> tuple[list[Stored], bool]:
+        # One more than asked for: whether there is more is known without another look.
+        messages = self.store.read(after=after, limit=limit + 1, run_id=selection.run_id, client_id=selection.client_id)
+        return messages[:limit], len(messages) <= limit
+
+    def _newest_steps(self, selection: Selection, messages: Sequence[Stored]) -> list[Step]:
+        runs = dict.fromkeys([*self._active(selection), *(message.run_id for message in messages)])
+        found: list[Step] = []
+        for run_id in runs:
+            found += self.store.newest_steps(run_id=run_id, client_id=selection.client_id)
+        return found
+
+    def _active(self, selection: Selection) -> list[str]:
+        if selection.run_id is not None:
+            return [selection.run_id]
+        with self._lock:
+            return [run_id for run_id, state in self._states.items() if not ended(state)]
+
+
+def expected(run_id: str, *, experiment_name: str, mode: str, total: int | None) -> RunState:
+    """The state of a run of which no message has come yet."""
+    state = RunState(run_id, experiment_name=experiment_name, mode=mode, updated_at=now())
+    return replace(state, total_rounds=total) if mode == "federated" else replace(state, total_epochs=total)
+
+
+def _age(state: RunState) -> tuple[float, str]:
+    return seconds(state.start_time) or seconds(state.updated_at) or 0.0, state.run_id

@@ -1,0 +1,177 @@
+"""A run's metrics as columns, for charts: steps, and what epochs and rounds ended with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from federated_pneumonia_detection.hub.fields import mapping, number
+from federated_pneumonia_detection.hub.store import Step, Store, Stored
+
+__all__ = ["columns", "keep_extremes", "measurements"]
+
+_PAGE = 2000
+# Which fields of a message are metrics, and the phase each one is of where the message has none of its own.
+_MEASURED = {
+    "epoch_end": (("metrics", ""),),
+    "local_epoch": (("metrics", "train"),),
+    "round_end": (("fit_metrics", "fit"), ("eval_metrics", "eval")),
+    "round_aggregated": (("metrics", "val"),),
+}
+
+
+class _Said(msgspec.Struct, gc=False):
+    """What a chart wants of a message; of any type, since anybody may have written it."""
+
+    timestamp: Any = None
+    epoch: Any = None
+    round: Any = None
+    local_epoch: Any = None
+    step: Any = None
+    total_steps: Any = None
+    phase: Any = None
+    metrics: Any = None
+    fit_metrics: Any = None
+    eval_metrics: Any = None
+
+
+_decode = msgspec.json.Decoder(_Said).decode
+
+
+def columns(
+    store: Store,
+    run_id: str,
+    *,
+    metric: str | None = None,
+    client_id: str | None = None,
+    points: int | None = None,
+    since: int | None = None,
+) -> dict[str, Any]:
+    """Metrics as columns of equal length; `null` is a gap.
+
+    Args:
+        store: The log.
+        run_id: The run.
+        metric: This one only.
+        client_id: This client only.
+        points: At most about so many points for each series, keeping each bucket's least and greatest.
+        since: Steps with a greater row only, and no epochs: what a viewer's merged steps left out.
+
+    Returns:
+        `steps`: for each client and phase `row`, `epoch`, `round`, `step`, `total_steps`, `timestamp` and `metrics`;
+        `epochs`: for each type, client and phase `offset`, `epoch`, `round`, `local_epoch`, `timestamp` and `metrics`.
+    """
+    steps = store.steps(run_id=run_id, client_id=client_id, since=since or 0)
+    found: dict[str, Any] = {"run_id": run_id, "log_id": store.log_id, "steps": [], "epochs": []}
+    for (client, phase), group in groupby(steps, key=lambda step: (step.client_id, step.phase)):
+        series = _step_columns(list(group), metric)
+        found["steps"].append({"client_id": client, "phase": phase, **_thinned(series, points)})
+    if since is None:
+        for series in _epoch_columns(_messages(store, run_id, client_id), metric):
+            found["epochs"].append(_thinned(series, points))
+    return found
+
+
+def keep_extremes(values: Sequence[float | None], points: int) -> list[int]:
+    """Which points of a line to keep so that it looks the same: first, last, and each bucket's least and greatest."""
+    if len(values) <= max(points, 2):
+        return list(range(len(values)))
+    buckets = max(1, (points - 2) // 2)
+    inner = len(values) - 2
+    kept = {0, len(values) - 1}
+    for bucket in range(buckets):
+        begin, end = 1 + bucket * inner // buckets, 1 + (bucket + 1) * inner // buckets
+        told = [(value, index) for index in range(begin, end) if (value := values[index]) is not None]
+        if told:
+            kept.add(min(told)[1])
+            kept.add(max(told)[1])
+    return sorted(kept)
+
+
+def measurements(message: Stored) -> Iterator[tuple[str, dict[str, Any], _Said]]:
+    """Each set of metrics a lifecycle message carries, with the phase it is of, and the message."""
+    fields = _MEASURED.get(message.type)
+    if fields is None:
+        return
+    try:
+        said = _decode(message.body)
+    except msgspec.DecodeError:  # of our type's name, and nothing of ours
+        return
+    for field, phase in fields:
+        metrics = mapping(getattr(said, field))
+        if metrics or message.type == "epoch_end":
+            yield (said.phase if isinstance(said.phase, str) else "") or phase, metrics, said
+
+
+def step_measurement(step: Step) -> tuple[dict[str, Any], _Said]:
+    """A step's metrics, and the step."""
+    try:
+        said = _decode(step.body)
+    except msgspec.DecodeError:
+        said = _Said()
+    return mapping(said.metrics), said
+
+
+def _messages(store: Store, run_id: str, client_id: str | None) -> Iterator[Stored]:
+    after = 0
+    while messages := store.read(after=after, limit=_PAGE, run_id=run_id, client_id=client_id):
+        yield from messages
+        after = messages[-1].offset
+
+
+def _step_columns(steps: Sequence[Step], metric: str | None) -> dict[str, Any]:
+    measured = [step_measurement(step) for step in steps]
+    saids = [said for _, said in measured]
+    return {
+        "row": [step.row for step in steps],
+        "epoch": [said.epoch for said in saids],
+        "round": [said.round for said in saids],
+        "step": [said.step for said in saids],
+        "total_steps": [said.total_steps for said in saids],
+        "timestamp": [said.timestamp for said in saids],
+        "metrics": _metric_columns([metrics for metrics, _ in measured], metric),
+    }
+
+
+def _epoch_columns(messages: Iterable[Stored], metric: str | None) -> Iterator[dict[str, Any]]:
+    groups: dict[tuple[str, str | None, str], list[tuple[int, dict[str, Any], _Said]]] = {}
+    for message in messages:
+        for phase, metrics, said in measurements(message):
+            groups.setdefault((message.type, message.client_id, phase), []).append((message.offset, metrics, said))
+    for (type_, client_id, phase), rows in groups.items():
+        yield {
+            "type": type_,
+            "client_id": client_id,
+            "phase": phase,
+            "offset": [offset for offset, _, _ in rows],
+            "epoch": [said.epoch for _, _, said in rows],
+            "round": [said.round for _, _, said in rows],
+            "local_epoch": [said.local_epoch for _, _, said in rows],
+            "timestamp": [said.timestamp for _, _, said in rows],
+            "metrics": _metric_columns([metrics for _, metrics, _ in rows], metric),
+        }
+
+
+def _metric_columns(rows: Sequence[dict[str, Any]], metric: str | None) -> dict[str, list[float | None]]:
+    names = [metric] if metric is not None else list(dict.fromkeys(name for row in rows for name in row))
+    found = {name: [number(row.get(name)) for row in rows] for name in names}
+    # A metric that is never a number (a text, say) is no line.
+    return {name: values for name, values in found.items() if any(value is not None for value in values) or metric}
+
+
+def _thinned(series: dict[str, Any], points: int | None) -> dict[str, Any]:
+    lines: dict[str, list[float | None]] = series["metrics"]
+    length = max((len(values) for values in lines.values()), default=0)
+    if points is None or length <= points:
+        return series
+    share = max(4, points // max(1, len(lines)))
+    kept = sorted({index for values in lines.values() for index in keep_extremes(values, share)})
+    thin = {
+        name: [column[index] for index in kept] if isinstance(column, list) else column
+        for name, column in series.items()
+    }
+    thin["metrics"] = {name: [values[index] for index in kept] for name, values in lines.items()}
+    return thin
