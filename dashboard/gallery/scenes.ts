@@ -78,5 +78,6 @@ export const SCENES: Record<string, () => Scene> = {
   fedstart: () => scene(federated({ open: 1 })),
   feddone: () => scene(federated({ open: 21 })),
   fedthree: () => scene(federated({ open: 3, hospitals: 3, totalRounds: 3, localEpochs: 1, phantom: true })),
+  fedlong: () => scene(federated({ open: 140, hospitals: 30, totalRounds: 200 })),
   fedmany: () => scene(federated({ open: 18, hospitals: 14, totalRounds: 30 })),
 };

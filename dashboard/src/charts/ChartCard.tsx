@@ -9,6 +9,7 @@ import type { Look } from "./marks";
 import type { PlotSpec } from "./plot";
 import { type ChartTable, csv, tableOf } from "./table";
 import { useCursorX } from "./useCursor";
+import { useTable } from "./useTable";
 
 /** One entry of the legend row: what it is called, and what it reads at the cursor (or newest, without one). */
 export interface Reading {
@@ -43,23 +44,14 @@ interface Props {
 
 /** A chart with its title, the legend row that becomes the reading, and the table behind it. */
 export function ChartCard({ id, title, about, tools, spec, cursor, height, read, xName, empty }: Props) {
-  const [tabular, setTabular] = useState(false);
+  const { tabular, toggle, onKeyDown } = useTable();
   const label = about ? `${title}, ${about}` : title;
   const words = (x: number) => {
     const row = read(x);
     return `${row.at}: ${row.entries.map((each) => `${each.label} ${each.value} ${each.extra ?? ""}`).join(", ")}`;
   };
   return (
-    <section
-      className="card chart-card"
-      aria-label={title}
-      onKeyDown={(event) => {
-        const typing = event.target instanceof HTMLInputElement && event.target.type !== "radio";
-        if (event.key !== "t" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
-        setTabular((before) => !before);
-        event.stopPropagation();
-      }}
-    >
+    <section className="card chart-card" aria-label={title} onKeyDown={onKeyDown}>
       <div className="chart-head">
         <h2>{title}</h2>
         {about && (
@@ -67,13 +59,11 @@ export function ChartCard({ id, title, about, tools, spec, cursor, height, read,
             {about}
           </span>
         )}
-        {tools && <span className="tools">{tools}</span>}
+        <span className="tools">
+          <CardActions tabular={tabular} onTable={toggle} table={() => tableOf(spec, xName)} />
+          {tools}
+        </span>
       </div>
-      <CardActions
-        tabular={tabular}
-        onTable={() => setTabular((before) => !before)}
-        table={() => tableOf(spec, xName)}
-      />
       <Legend cursor={cursor} read={read} />
       <div className="chart-body" style={{ height }}>
         {tabular ? (

@@ -100,8 +100,10 @@ export function LineChart({ spec, id, label, cursor, height, reading }: Props) {
     if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) {
       const x = moveCursor(spec.stops, at, event.key);
       if (x !== null) cursor.set({ x, source: id });
-    } else if (event.key === "Escape") cursor.set(null);
-    else if (["+", "=", "-", "0"].includes(event.key)) {
+    } else if (event.key === "Escape") {
+      cursor.held = false;
+      cursor.set(null);
+    } else if (["+", "=", "-", "0"].includes(event.key)) {
       zoomed.current = zoom(whole, zoomed.current, event.key, at);
       plot.current?.setData(columnsOf(spec));
       if (plot.current) place(plot.current, spec, at);
@@ -168,9 +170,8 @@ function layerOf(plot: uPlot): SVGSVGElement {
 function followPointer(plot: uPlot, id: string, cursor: Cursor, live: { current: PlotSpec }): () => void {
   const aborter = new AbortController();
   const options = { signal: aborter.signal };
-  let held = false;
   const move = (event: PointerEvent) => {
-    if (held) return;
+    if (cursor.held) return;
     const left = event.clientX - plot.over.getBoundingClientRect().left;
     const x = plot.posToVal(left, "x");
     const stops = live.current.stops;
@@ -183,14 +184,14 @@ function followPointer(plot: uPlot, id: string, cursor: Cursor, live: { current:
   plot.over.addEventListener(
     "click",
     () => {
-      held = !held;
+      cursor.held = !cursor.held;
     },
     options,
   );
   plot.over.addEventListener(
     "pointerleave",
     () => {
-      if (!held) cursor.set(null);
+      if (!cursor.held) cursor.set(null);
     },
     options,
   );

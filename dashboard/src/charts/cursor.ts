@@ -11,6 +11,9 @@ export class Cursor {
   #value: CursorValue | null = null;
   readonly #listeners = new Set<() => void>();
 
+  /** A click holds the cursor where it is, in all charts, until the next one or Escape. */
+  held = false;
+
   readonly get = (): CursorValue | null => this.#value;
 
   readonly set = (value: CursorValue | null): void => {

@@ -2,7 +2,7 @@ import { SegmentedControl } from "@mantine/core";
 import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import type { RunModel } from "../client/model";
 import { useParam } from "../run/useParam";
-import { BoardGrid } from "./BoardGrid";
+import { BoardGrid, type RoundRange } from "./BoardGrid";
 import { BoardNames } from "./BoardNames";
 import { type Board as BoardView, columnWidth } from "./board";
 import { FailedCross } from "./FailedCross";
@@ -16,8 +16,8 @@ interface Props {
   model: RunModel;
   board: BoardView;
   panel: Panel;
-  /** The global curve, drawn in the same columns; given their width. */
-  curve: (columns: { width: number; count: number }) => ReactNode;
+  /** The global curve, drawn in the same columns. */
+  curve: (range: RoundRange) => ReactNode;
   curveSide: ReactNode;
   events: ReactNode;
 }
@@ -47,7 +47,7 @@ export function Board({ model, board, panel, curve, curveSide, events }: Props) 
   return (
     <section className="card board" ref={frame} aria-label="Hospitals by rounds">
       <BoardNames board={board} side={curveSide} />
-      <BoardGrid model={model} board={board} width={width} mode={mode} curve={curve({ width, count })} />
+      <BoardGrid model={model} board={board} width={width} mode={mode} curve={curve} />
       <div className="board-open">
         <OpenRows panel={panel} rows={board.rows} />
         <div className="board-legend">

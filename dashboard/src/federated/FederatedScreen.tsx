@@ -1,17 +1,16 @@
-import { useMemo } from "react";
 import type { Cursor } from "../charts/cursor";
 import type { RunModel } from "../client/model";
 import type { RunState } from "../client/state";
 import { EventRows } from "../run/EventsPanel";
-import { eventLines } from "../run/events";
 import { KpiStrip } from "../run/Kpis";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
 import { padded } from "../run/steadyText";
+import { useEventLines } from "../run/useEventLines";
 import { useSteady } from "../run/useSteady";
 import { Board } from "./Board";
 import { boardOf } from "./board";
-import { globalCurve } from "./curves";
+import { curveIn, globalCurve } from "./curves";
 import { CurveSide, GlobalCurve } from "./GlobalCurve";
 import "./federated.css";
 import { federatedKpis } from "./kpis";
@@ -33,7 +32,7 @@ interface Props {
 export function FederatedScreen({ model, told, cursor, now, age, arriving }: Props) {
   const board = boardOf(model, now);
   const panel = panelOf(model, told, now);
-  const lines = useMemo(() => eventLines(model), [model]);
+  const lines = useEventLines(model);
   const drawn = globalCurve(model, board.columns.length, 600, arriving);
   const spec = useSteady(drawn.spec, `global-${drawn.metric}`, model.round);
   const curve = { ...drawn, spec };
@@ -44,7 +43,7 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
         model={model}
         board={board}
         panel={panel}
-        curve={() => <GlobalCurve curve={curve} cursor={cursor} />}
+        curve={(range) => <GlobalCurve curve={curveIn(curve, range)} cursor={cursor} />}
         curveSide={<CurveSide curve={curve} cursor={cursor} />}
         events={
           <>

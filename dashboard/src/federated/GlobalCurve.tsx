@@ -1,10 +1,10 @@
-import { useState } from "react";
 import { TableBehind } from "../charts/ChartCard";
 import type { Cursor } from "../charts/cursor";
 import { LineChart } from "../charts/LineChart";
 import { LineSample } from "../charts/Mark";
 import { tableOf } from "../charts/table";
 import { useCursorX } from "../charts/useCursor";
+import { useTable } from "../charts/useTable";
 import { metricName } from "../run/figures";
 import { type GlobalCurve as Curve, GLOBAL } from "./curves";
 
@@ -12,20 +12,14 @@ export const CURVE_HEIGHT = 152;
 
 /** The global model after each round, in the columns of the board. */
 export function GlobalCurve({ curve, cursor }: { curve: Curve; cursor: Cursor }) {
-  const [tabular, setTabular] = useState(false);
+  const { tabular, onKeyDown } = useTable();
   const label = `Global model, ${metricName(curve.metric)} by round`;
   const words = (x: number) => {
     const read = curve.readAt(x);
     return read ? `round ${read.round}: ${read.value} (${read.interval}), ${read.n}` : "";
   };
   return (
-    <section
-      aria-label={label}
-      onKeyDown={(event) => {
-        if (event.key !== "t" || event.ctrlKey || event.metaKey) return;
-        setTabular((before) => !before);
-      }}
-    >
+    <section aria-label={label} onKeyDown={onKeyDown}>
       {tabular ? (
         <TableBehind table={tableOf(curve.spec, "round")} height={CURVE_HEIGHT} label={label} />
       ) : (

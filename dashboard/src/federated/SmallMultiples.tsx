@@ -8,6 +8,7 @@ import { LineSample, Mark } from "../charts/Mark";
 import { lookOf } from "../charts/marks";
 import { tableOf } from "../charts/table";
 import { useCursorX } from "../charts/useCursor";
+import { useTable } from "../charts/useTable";
 import type { RunModel } from "../client/model";
 import { rate } from "../client/numbers";
 import { useParam } from "../run/useParam";
@@ -102,7 +103,7 @@ function Expected({ index }: { index: number }) {
 }
 
 function SmallChart({ small, cursor, metric }: { small: Small; cursor: Cursor; metric: LocalMetric }) {
-  const [tabular, setTabular] = useState(false);
+  const { tabular, onKeyDown } = useTable();
   const x = useCursorX(cursor);
   const points = small.spec.series[1]?.points;
   const at = (value: number) => {
@@ -112,14 +113,7 @@ function SmallChart({ small, cursor, metric }: { small: Small; cursor: Cursor; m
   const name = small.client.clientId;
   const label = `${name}, ${metric === "loss" ? "train loss" : metric}`;
   return (
-    <section
-      className="card small"
-      aria-label={label}
-      onKeyDown={(event) => {
-        if (event.key !== "t" || event.ctrlKey || event.metaKey) return;
-        setTabular((before) => !before);
-      }}
-    >
+    <section className="card small" aria-label={label} onKeyDown={onKeyDown}>
       <div className="small-head" title={small.n}>
         <Mark look={small.look} size={14} />
         <b>{name}</b>

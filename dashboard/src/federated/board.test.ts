@@ -22,14 +22,15 @@ describe("the board", () => {
   it("counts who has sent, and shows who failed", () => {
     expect(board.columns[4]).toMatchObject({ round: 5, sent: 5, of: 6 });
     expect(board.columns[7]).toMatchObject({ round: 8, sent: 2, of: 6 });
-    expect(board.rows[5]?.cells[4]?.failed?.error).toContain("disk full");
+    expect(board.cell(5, 4).failed?.error).toContain("disk full");
   });
   it("splits a cell into waiting and training, and sets apart what was beyond the usual", () => {
-    const late = board.rows[1]?.cells[2]?.parts.map((part) => part.kind);
+    const late = board.cell(1, 2).parts.map((part) => part.kind);
     expect(late).toEqual(["wait", "train", "late", "wait"]);
-    expect(board.rows[0]?.cells[2]?.parts.map((part) => part.kind)).toEqual(["wait", "train", "wait"]);
-    for (const row of board.rows) {
-      for (const cell of row.cells) {
+    expect(board.cell(0, 2).parts.map((part) => part.kind)).toEqual(["wait", "train", "wait"]);
+    for (const row of board.rows.keys()) {
+      for (const column of board.columns.keys()) {
+        const cell = board.cell(row, column);
         for (const part of cell.parts) expect(part.to).toBeGreaterThan(part.from);
         expect(cell.parts[cell.parts.length - 1]?.to ?? 0).toBeLessThanOrEqual(1);
       }
@@ -46,9 +47,12 @@ describe("the board", () => {
     expect(rows).toHaveLength(6);
     expect(rows[5]).toMatchObject({ name: "hospital 6", facts: "not heard yet" });
   });
+  it("keeps the cells of a round that is over", () => {
+    expect(boardOf(model, recorded.now + 1000).cell(0, 0)).toBe(board.cell(0, 0));
+    expect(boardOf(model, recorded.now + 1000).cell(1, 7)).not.toBe(board.cell(1, 7));
+  });
   it("writes a local value into a cell in few characters", () => {
-    const cell = board.rows[0]?.cells[0];
-    if (!cell) throw new Error("no cell");
+    const cell = board.cell(0, 0);
     expect(cellValue(cell, "auroc", false)).toMatch(/^\.8\d$/);
     expect(cellValue(cell, "auroc", true)).toBe("n/a");
   });

@@ -36,84 +36,100 @@ export interface Row {
   facts: string;
   /** "only 9 normal": a class so small that its figures swing. */
   rare: string | null;
-  cells: readonly Cell[];
 }
 
 export interface Board {
   rows: readonly Row[];
   columns: readonly Column[];
   open: number | null;
+  /** One cell; made when it is asked for, and kept once its round is over. */
+  cell: (row: number, column: number) => Cell;
 }
 
 /** Fewer cases of a class than this are worth a warning beside the name. */
 const RARE = 10;
 
-export function boardOf(model: RunModel, now: number): Board {
-  const last = model.rounds[model.rounds.length - 1]?.round ?? 0;
-  const total = Math.max(model.totalRounds ?? 0, last, 1);
-  const byNumber = new Map(model.rounds.map((round, i) => [round.round, { round, i }]));
-  const pastSpans = model.rounds.flatMap((_, i) => {
-    const span = spanOf(model, i);
-    return span?.to == null ? [] : [span.to - span.from];
-  });
-  const usualRound = median(pastSpans.slice(-5));
-  const columns = Array.from(
-    { length: total },
-    (_, c): Column => columnOf(model, byNumber.get(c + 1), c + 1, now),
-  );
-  const clients: (Client | null)[] = [...model.clients];
-  while (clients.length < hospitalCount(model)) clients.push(null);
-  const rows = clients.map((client, r): Row => {
-    const cells = columns.map((column): Cell => {
-      const found = byNumber.get(column.round);
-      return cellOf(model, client, found, column, usualRound, now);
-    });
-    return { ...factsOf(model, client, r), cells };
-  });
-  return { rows, columns, open: columns.find((column) => column.state === "open")?.round ?? null };
+/** A round of the model with its place, and how long it lasted. */
+interface Found {
+  round: Round;
+  index: number;
+  span: { from: number; to: number | null } | null;
+  column: Column;
 }
 
-function columnOf(
-  model: RunModel,
-  found: { round: Round; i: number } | undefined,
-  number: number,
-  now: number,
-): Column {
+/** What a past round came to, and its cells: a round object never changes, a changed round is another object. */
+const past = new WeakMap<Round, { of: number; found: Found; cells: Map<string, Cell> }>();
+
+export function boardOf(model: RunModel, now: number): Board {
   const of = hospitalCount(model);
-  if (!found) return { round: number, state: "future", took: null, sent: 0, of };
-  const span = spanOf(model, found.i);
-  const open = isOpenRound(model, found.round);
-  const cells = Object.values(found.round.clients);
-  const took = span === null ? null : Math.max(0, (span.to ?? now) - span.from);
+  const byNumber = new Map(
+    model.rounds.map((round, index) => [round.round, foundOf(model, round, index, of, now)]),
+  );
+  const last = model.rounds[model.rounds.length - 1]?.round ?? 0;
+  const total = Math.max(model.totalRounds ?? 0, last, 1);
+  const columns = Array.from({ length: total }, (_, i): Column => {
+    return byNumber.get(i + 1)?.column ?? { round: i + 1, state: "future", took: null, sent: 0, of };
+  });
+  const usualRound = median(
+    model.rounds.slice(-6).flatMap((round) => {
+      const column = byNumber.get(round.round)?.column;
+      return column?.state === "past" && column.took !== null ? [column.took] : [];
+    }),
+  );
+  const clients: (Client | null)[] = [...model.clients];
+  while (clients.length < of) clients.push(null);
   return {
-    round: number,
+    rows: clients.map((client, i) => factsOf(model, client, i)),
+    columns,
+    open: columns.find((column) => column.state === "open")?.round ?? null,
+    cell: (row, column) => {
+      const found = byNumber.get(column + 1);
+      const client = clients[row] ?? null;
+      const kept = found && client ? past.get(found.round)?.cells : undefined;
+      const known = client && kept?.get(client.clientId);
+      if (known) return known;
+      const made = cellOf(model, client, found, column + 1, usualRound, now);
+      if (client && kept && made.state === "past") kept.set(client.clientId, made);
+      return made;
+    },
+  };
+}
+
+function foundOf(model: RunModel, round: Round, index: number, of: number, now: number): Found {
+  const kept = past.get(round);
+  if (kept && kept.of === of && !isOpenRound(model, round)) return kept.found;
+  const span = spanOf(model, index);
+  const open = isOpenRound(model, round);
+  const column: Column = {
+    round: round.round,
     state: open ? "open" : "past",
-    took,
-    sent: cells.filter((cell) => cell.sent !== null).length,
+    took: span === null ? null : Math.max(0, (span.to ?? now) - span.from),
+    sent: Object.values(round.clients).filter((cell) => cell.sent !== null).length,
     of,
   };
+  const found: Found = { round, index, span, column };
+  if (!open) past.set(round, { of, found, cells: new Map() });
+  return found;
 }
 
 function cellOf(
   model: RunModel,
   client: Client | null,
-  found: { round: Round; i: number } | undefined,
-  column: Column,
+  found: Found | undefined,
+  round: number,
   usualRound: number | null,
   now: number,
 ): Cell {
+  const state = found?.column.state ?? "future";
   const record = (client && found?.round.clients[client.clientId]) ?? null;
-  const base = { clientId: client?.clientId ?? "", round: column.round, state: column.state, record };
-  if (!found || column.state === "future") return { ...base, parts: [], failed: null };
+  const base = { clientId: client?.clientId ?? "", round, state, record };
+  if (!found) return { ...base, parts: [], failed: null };
   const failed = record?.failed ?? null;
-  const span = spanOf(model, found.i);
+  const { span } = found;
   if (!span) return { ...base, parts: [], failed };
-  const whole =
-    column.state === "open"
-      ? Math.max(now - span.from, usualRound ?? 0, 1)
-      : Math.max((span.to ?? now) - span.from, 1);
-  const usual = client ? usualDuration(model, client.clientId, column.round) : null;
   const end = (span.to ?? now) - span.from;
+  const whole = state === "open" ? Math.max(end, usualRound ?? 0, 1) : Math.max(end, 1);
+  const usual = client ? usualDuration(model, client.clientId, round, found.index) : null;
   return { ...base, failed, parts: partsOf(record, span.from, end, whole, usual) };
 }
 
@@ -142,7 +158,7 @@ export function partsOf(
   return parts;
 }
 
-function factsOf(model: RunModel, client: Client | null, index: number): Omit<Row, "cells"> {
+function factsOf(model: RunModel, client: Client | null, index: number): Row {
   const look = lookOf(index);
   if (!client) {
     return {

@@ -108,6 +108,14 @@ export function globalCurve(
   return { spec, metric, points, readAt: (at) => readGlobal(model, metric, points, at) };
 }
 
+/** The curve over the rounds in sight of a board that is scrolled. */
+export function curveIn(curve: GlobalCurve, range: { min: number; max: number }): GlobalCurve {
+  const { x } = curve.spec;
+  if (range.min === x.min && range.max === x.max) return curve;
+  const ticks = x.ticks.filter((tick) => tick >= range.min && tick <= range.max);
+  return { ...curve, spec: { ...curve.spec, x: { ...range, ticks, texts: tickTexts(ticks) } } };
+}
+
 function readGlobal(model: RunModel, metric: string, points: Points, at: number | null) {
   const i =
     at === null
@@ -232,6 +240,7 @@ function localPoints(
   const y: (number | null)[] = [];
   const crosses: number[] = [];
   let before = 0;
+  let failedBefore = false;
   for (const round of model.rounds) {
     const cell = round.clients[client.clientId];
     if (cell?.failed) crosses.push(round.round - 0.5);
@@ -251,7 +260,7 @@ function localPoints(
         points.push({ x: Math.min(round.round, at), y: stepLoss });
     }
     if (points.length === 0) continue;
-    if (before > 0 && (round.round > before + 1 || failedIn(model, client.clientId, before))) {
+    if (before > 0 && (round.round > before + 1 || failedBefore)) {
       x.push(((x[x.length - 1] ?? 0) + (points[0]?.x ?? 0)) / 2);
       y.push(null);
     }
@@ -260,10 +269,7 @@ function localPoints(
       y.push(point.y);
     }
     before = round.round;
+    failedBefore = cell.failed !== null;
   }
   return { points: { x, y }, crosses };
-}
-
-function failedIn(model: RunModel, clientId: string, round: number): boolean {
-  return model.rounds.find((each) => each.round === round)?.clients[clientId]?.failed != null;
 }

@@ -3,10 +3,19 @@
 import type { ClientRound, Round, RunModel } from "../client/model";
 import { median } from "../run/time";
 
-/** Its own median of up to five finished rounds before `round`; `null` before two. */
-export function usualDuration(model: RunModel, clientId: string, round: number): number | null {
+/**
+ * Its own median of up to five finished rounds before `round`; `null` before two.
+ *
+ * @param index The place of `round` among the rounds, where it is known: the search goes back from there.
+ */
+export function usualDuration(
+  model: RunModel,
+  clientId: string,
+  round: number,
+  index = model.rounds.length,
+): number | null {
   const durations: number[] = [];
-  for (let i = model.rounds.length - 1; i >= 0 && durations.length < 5; i--) {
+  for (let i = Math.min(index, model.rounds.length) - 1; i >= 0 && durations.length < 5; i--) {
     const each = model.rounds[i];
     if (!each || each.round >= round) continue;
     const cell = each.clients[clientId];

@@ -1,11 +1,9 @@
 import { SegmentedControl } from "@mantine/core";
-import { useMemo } from "react";
 import { ChartCard } from "../charts/ChartCard";
 import type { Cursor } from "../charts/cursor";
 import type { RunModel } from "../client/model";
 import { ConfusionCard } from "./Confusion";
 import { EventsPanel } from "./EventsPanel";
-import { eventLines } from "./events";
 import { chosenRates, metricName } from "./figures";
 import { KpiStrip } from "./Kpis";
 import { centralisedKpis } from "./kpis";
@@ -16,6 +14,7 @@ import { RocCard } from "./Roc";
 import { epochRail } from "./rail";
 import { SetupPanel } from "./SetupPanel";
 import { useChartHeight } from "./useChartHeight";
+import { useEventLines } from "./useEventLines";
 import { useParam } from "./useParam";
 import { useSteady } from "./useSteady";
 import { imagesPerEpoch, X_KINDS, type XKind, xAxis } from "./xaxis";
@@ -33,7 +32,7 @@ interface Props {
 
 /** Picture 02: rail, KPIs, charts in two columns, events and set-up beside them. */
 export function CentralisedScreen({ model, cursor, now, silentSince, age, arriving }: Props) {
-  const lines = useMemo(() => eventLines(model), [model]);
+  const lines = useEventLines(model);
   const height = useChartHeight();
   return (
     <>

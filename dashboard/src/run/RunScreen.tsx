@@ -23,6 +23,7 @@ import { RunHeader, useCopyLink } from "./RunHeader";
 import "./run.css";
 import { badgeOf } from "./state";
 import { clockTime, durationWords } from "./time";
+import { useCursorInUrl } from "./useCursorInUrl";
 
 const PHONE = "(max-width: 719.98px)";
 
@@ -38,6 +39,7 @@ interface Props {
 export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props) {
   const { line } = view;
   const [cursor] = useState(() => new Cursor());
+  useCursorInUrl(cursor);
   const [stopping, setStopping] = useState(false);
   const [logShown, setLogShown] = useState(false);
   // An end that was there when the page was opened stands in its place; one that comes live must move nothing.

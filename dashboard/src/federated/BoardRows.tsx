@@ -1,0 +1,111 @@
+// biome-ignore-all lint/a11y/useSemanticElements: an ARIA grid of positioned cells, which a table's layout cannot give
+// biome-ignore-all lint/a11y/useFocusableInteractive: the grid is one tab stop; its cells are reached by arrow keys
+import { minuteSecond } from "../run/time";
+import type { CellMode } from "./Board";
+import { BoardCell } from "./BoardCell";
+import type { Board, Column } from "./board";
+import { cellId, type Place } from "./place";
+import type { Window } from "./windowing";
+
+interface Props {
+  board: Board;
+  width: number;
+  mode: CellMode;
+  window: Window;
+  active: Place | null;
+  onHover: (place: Place | null) => void;
+  onPick: (place: Place) => void;
+}
+
+/** The head and a row for each hospital, with the columns that are in sight. */
+export function Rows({ board, width, mode, window, active, onHover, onPick }: Props) {
+  const columns = board.columns.slice(window.from, window.to);
+  return (
+    <>
+      <div className="board-row board-head" role="row">
+        <span role="columnheader" className="visually-hidden" tabIndex={-1}>
+          Hospital
+        </span>
+        <Before window={window} width={width} />
+        {columns.map((column) => (
+          <span
+            role="columnheader"
+            key={column.round}
+            aria-colindex={column.round + 1}
+            data-state={column.state}
+            className="cell"
+            tabIndex={-1}
+          >
+            {column.round}
+          </span>
+        ))}
+      </div>
+      {board.rows.map((row, r) => (
+        <div className="board-row" role="row" key={row.key} tabIndex={-1}>
+          <span role="rowheader" className="visually-hidden" tabIndex={-1}>
+            {row.name}
+          </span>
+          <Before window={window} width={width} />
+          {columns.map((column, i) => {
+            const place = { row: r, column: window.from + i };
+            return (
+              <BoardCell
+                key={column.round}
+                id={cellId(place)}
+                cell={board.cell(r, place.column)}
+                name={row.name}
+                mode={mode}
+                rare={row.rare !== null}
+                active={active?.row === r && active.column === place.column}
+                onHover={(over) => onHover(over && column.state !== "future" ? place : null)}
+                onPick={() => onPick(place)}
+              />
+            );
+          })}
+        </div>
+      ))}
+    </>
+  );
+}
+
+/** The place of the columns before those in sight. */
+function Before({ window, width }: { window: Window; width: number }) {
+  return window.from > 0 ? (
+    <span aria-hidden="true" style={{ flex: "none", width: window.from * width }} />
+  ) : null;
+}
+
+/** "6/6"; from ten hospitals on only how many have sent, for a column of 30 px holds no more. */
+function sentWords(column: Column): string {
+  return column.of < 10 ? `${column.sent}/${column.of}` : String(column.sent);
+}
+
+/** How many sent, and how long each round took. */
+export function Sums({ board, width, window }: { board: Board; width: number; window: Window }) {
+  const columns = board.columns.slice(window.from, window.to);
+  return (
+    <div className="board-sums" style={{ width: width * board.columns.length }}>
+      <div className="board-row board-sum">
+        <Before window={window} width={width} />
+        {columns.map((column) => (
+          <span
+            className="cell"
+            key={column.round}
+            data-state={column.state}
+            data-short={column.state === "past" && column.sent < column.of}
+          >
+            {column.state === "future" ? "" : sentWords(column)}
+          </span>
+        ))}
+      </div>
+      <div className="board-row board-sum">
+        <Before window={window} width={width} />
+        {columns.map((column) => (
+          <span className="cell" key={column.round} data-state={column.state}>
+            {column.took === null ? "" : minuteSecond(column.took)}
+          </span>
+        ))}
+      </div>
+    </div>
+  );
+}
