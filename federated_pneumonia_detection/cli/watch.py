@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Run, Url, open_feed
-from federated_pneumonia_detection.cli.lines import PHANTOMS, line, printable, rate
+from federated_pneumonia_detection.cli.lines import PHANTOMS, line, metric_words, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -72,11 +72,9 @@ def view(state: dict[str, Any], lines: Iterable[str], width: int) -> RenderableT
     if total:
         word = "round" if federated else "epoch"
         parts.append(Text(f"{word} {done} of {total}  {_bar(done, total, max(4, min(40, width - 20)))}"))
-    numbers = [
-        f"{printable(key)} {rate(value)}" for key, value in (state.get("metrics") or {}).items() if key != "num_samples"
-    ]
-    if numbers:
-        parts.append(Text("  ".join(numbers[:6])))
+    if state.get("metrics"):
+        n = f"n {state['n']}" if state.get("n") else "n not reported"
+        parts.append(Text(f"{printable(metric_words(state['metrics']))} ({n})"))
     if state["clients"]:
         parts += [Text(""), _hospitals(state, width)]
     parts += [Text(""), *(Text(told, overflow="ellipsis", no_wrap=True, style="dim") for told in lines)]

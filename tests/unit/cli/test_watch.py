@@ -27,7 +27,7 @@ def test_the_sentence_the_progress_and_the_numbers_are_there(centralized_run):
     assert "run-a" in drawn
     assert "Finished" in drawn
     assert "epoch 2 of 2" in drawn
-    assert "val_auroc 0.900" in drawn
+    assert "loss 0.400, AUROC 0.900 (n not reported)" in drawn
 
 
 def test_a_run_on_phantoms_says_so(centralized_run):
