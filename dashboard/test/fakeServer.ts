@@ -305,7 +305,8 @@ export class FakeServer {
       const key = `${each.client_id ?? ""}/${String(each.phase)}`;
       groups.set(key, [...(groups.get(key) ?? []), each]);
     }
-    const column = (rows: readonly Message[], name: string) => rows.map((row) => row[name] ?? null);
+    const column = (rows: readonly Message[], name: string) =>
+      rows.map((row) => (row as unknown as Record<string, unknown>)[name] ?? null);
     const steps = [...groups.values()].map((rows) => ({
       client_id: rows[0]?.client_id ?? null,
       phase: rows[0]?.phase,

@@ -1,8 +1,9 @@
 /** What one more message tells of one client (`hub/fold_client.py`). */
 
-import type { RunStatus } from "./model";
+import type { KnownMessage } from "./messages.generated";
+import type { RunStatus, Said } from "./model";
 import { record, textOrEmpty, whole } from "./reading";
-import type { ClientState, EndState, Pace, RunState, Values } from "./state";
+import type { ClientState, EndState, Pace, RunState } from "./state";
 import { emptyClient } from "./state";
 import { before, later, seconds } from "./times";
 
@@ -12,7 +13,12 @@ const ENDS: Readonly<Record<string, RunStatus>> = {
   training_cancelled: "cancelled",
 };
 /** Said by the hub (or a server through it) about a run: signs of a hub's life, not of the run's. */
-export const HUB_SAYS: ReadonlySet<string> = new Set(["run_queued", "run_edited", "alert", "client_failed"]);
+export const HUB_SAYS: ReadonlySet<string> = new Set<KnownMessage["type"]>([
+  "run_queued",
+  "run_edited",
+  "alert",
+  "client_failed",
+]);
 const KEPT_GAPS = 20;
 const KEPT_DURATIONS = 5;
 
@@ -22,7 +28,7 @@ export function foldClient(
   state: RunState,
   type: string,
   clientId: string,
-  message: Values,
+  message: Said,
   time: string,
 ): RunState {
   const known = new Map(state.clients.map((client) => [client.client_id, client]));
@@ -33,7 +39,7 @@ export function foldClient(
   return { ...state, clients };
 }
 
-function clientAfter(client: ClientState, type: string, message: Values, time: string): ClientState {
+function clientAfter(client: ClientState, type: string, message: Said, time: string): ClientState {
   const round = whole(message.round);
   const changes: Changes = {};
   if (!HUB_SAYS.has(type)) {
@@ -70,7 +76,7 @@ function clientAfter(client: ClientState, type: string, message: Values, time: s
   return { ...client, ...changes };
 }
 
-function afterFailure(client: ClientState, message: Values, round: number | null, time: string): Changes {
+function afterFailure(client: ClientState, message: Said, round: number | null, time: string): Changes {
   const error = textOrEmpty(message.error) || "it did not say why";
   const current = round || Math.max(client.round, round ?? 0);
   const changes: Changes = { failed_round: Math.max(client.failed_round, current), error };
@@ -88,7 +94,7 @@ function afterFailure(client: ClientState, message: Values, round: number | null
   return changes;
 }
 
-function afterRoundEnd(client: ClientState, message: Values, round: number, time: string): Changes {
+function afterRoundEnd(client: ClientState, message: Said, round: number, time: string): Changes {
   const changes: Changes = { sent_round: Math.max(client.sent_round, round) };
   const begun = seconds(client.started);
   const done = seconds(time);
@@ -114,7 +120,7 @@ export function paced(pace: Pace, time: string): Pace {
 }
 
 /** The end that a terminal message tells. */
-export function endOf(message: Values, time: string): EndState {
+export function endOf(message: Said, time: string): EndState {
   const status = ENDS[textOrEmpty(message.type)] ?? "failed";
   const nothing = { error: null, detail: null, by: null, reason: null };
   if (status === "failed") {

@@ -1,18 +1,20 @@
 /** The fold of a run's state: `hub/fold.py` in TypeScript, function by function. */
 
 import { endOf, foldClient, HUB_SAYS, paced } from "./fold.clients";
+import type { KnownMessage } from "./messages.generated";
+import type { Said } from "./model";
 import { list, number, record, textOrEmpty, whole } from "./reading";
 import type { BestState, EndState, RunState, Span, Values } from "./state";
 import { emptyState } from "./state";
 import { before, earlier, later, seconds } from "./times";
 
-type Handler = (state: RunState, message: Values, clientId: string | null, time: string) => RunState;
+type Handler = (state: RunState, message: Said, clientId: string | null, time: string) => RunState;
 
 /** What a sparkline shows: the first of these that the run reports. */
 export const KEY_METRICS = ["val_auroc", "val_recall", "val_accuracy", "val_loss"] as const;
 
 /** Messages that only whoever leads a run writes: seen without a client, they prove that not only clients log. */
-const LEADS: ReadonlySet<string> = new Set([
+const LEADS: ReadonlySet<string> = new Set<KnownMessage["type"]>([
   "run_start",
   "epoch_start",
   "epoch_end",
@@ -31,7 +33,7 @@ export function ended(state: RunState): boolean {
 }
 
 /** The state after one more message; what is not of the type it should be counts as not told. */
-export function foldState(before_: RunState, message: Values): RunState {
+export function foldState(before_: RunState, message: Said): RunState {
   let state = before_;
   const type = textOrEmpty(message.type);
   const time = textOrEmpty(message.timestamp);
@@ -49,7 +51,7 @@ export function foldState(before_: RunState, message: Values): RunState {
   }
   if (clientId !== null) state = foldClient(state, type, clientId, message, time);
   else if (LEADS.has(type) && !state.led) state = { ...state, led: true };
-  const handler = HANDLERS[type];
+  const handler = HANDLERS[type as KnownMessage["type"]];
   if (handler !== undefined) state = handler(state, message, clientId, time);
   if (clientId === null && !HUB_SAYS.has(type)) state = { ...state, pace: paced(state.pace, time) };
   const about = textOrEmpty(message.about);
@@ -284,7 +286,7 @@ const runEdited: Handler = (state, message, _clientId, time) => {
   };
 };
 
-const HANDLERS: Readonly<Record<string, Handler>> = {
+const HANDLERS: { readonly [Type in KnownMessage["type"]]?: Handler } = {
   run_queued: runQueued,
   run_start: runStart,
   epoch_start: epochStart,
@@ -347,6 +349,6 @@ function spanned(spans: readonly Span[], at: number, change: (span: Span) => Spa
   return [...known.values()].sort((a, b) => a.number - b.number).slice(-KEPT_SPANS);
 }
 
-function clientOf(message: Values): string | null {
+function clientOf(message: Said): string | null {
   return message.client_id === null || message.client_id === undefined ? null : String(message.client_id);
 }

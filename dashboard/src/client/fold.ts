@@ -8,6 +8,7 @@
 import { type Draft, draftOf, publish } from "./draft";
 import { foldState } from "./fold.state";
 import { foldSteps } from "./fold.steps";
+import type { KnownMessage } from "./messages.generated";
 import type {
   Alert,
   Client,
@@ -51,7 +52,7 @@ function foldOne(draft: Draft, message: Message): void {
   if (message.type !== "step") {
     draft.events().push({ offset, at, type: message.type, clientId, message });
   }
-  switch (message.type) {
+  switch (message.type as KnownMessage["type"]) {
     case "run_queued":
       runQueued(draft, message);
       break;

@@ -8,6 +8,7 @@
  * All times are milliseconds since 1970 (UTC) by the clock of whoever wrote the message.
  */
 
+import type { KnownMessage } from "./messages.generated";
 import { emptyState, type RunState } from "./state";
 
 /** Flat metrics; `null` is what could not be told (NaN, infinity): a gap, never a zero. */
@@ -17,15 +18,25 @@ export type Phase = "train" | "val" | "test";
 
 export type RunStatus = "queued" | "started" | "running" | "completed" | "failed" | "cancelled" | "lost";
 
+/** Every field that a message of ours can have, by the server's own definition. */
+export type MessageField = KnownMessage extends infer Each
+  ? Each extends KnownMessage
+    ? keyof Each
+    : never
+  : never;
+
+/** What a message says: any of those fields, none of them trusted to have the type it should have (`reading.ts`). */
+export type Said = { readonly [Field in MessageField]?: unknown };
+
 /** A message as it comes over the line: flat, with `type`, `timestamp`, `run_id`, and `offset` (or `row`). */
-export interface Message {
+export interface Message
+  extends Omit<Said, "type" | "timestamp" | "run_id" | "offset" | "row" | "client_id"> {
   readonly type: string;
   readonly timestamp: string;
   readonly run_id: string;
   readonly offset?: number;
   readonly row?: number;
   readonly client_id?: string;
-  readonly [key: string]: unknown;
 }
 
 export interface SplitCounts {

@@ -3,6 +3,7 @@
 import type { Environment } from "./connection";
 import { asSubscribed, type Cursor, cursorQuery, parseFrame, type Subscribed } from "./cursor";
 import type { Message } from "./model";
+import { record } from "./reading";
 
 export interface LinkEvents {
   /** The first frame (of each answer, where there are many). */
@@ -138,11 +139,11 @@ function take(text: string, events: LinkEvents): void {
   if (frame === null) return;
   const opening = asSubscribed(frame);
   if (opening !== null) events.subscribed(opening);
-  else events.messages([frame as Message]);
+  else if (isMessage(frame)) events.messages([frame]);
 }
 
+/** What has no run or no time is nobody's message: an app of its own may broadcast anything on its socket. */
 function isMessage(value: unknown): value is Message {
-  return (
-    typeof value === "object" && value !== null && typeof (value as Record<string, unknown>).type === "string"
-  );
+  const { type, run_id, timestamp } = record(value);
+  return typeof type === "string" && typeof run_id === "string" && typeof timestamp === "string";
 }
