@@ -121,3 +121,10 @@ def test_a_reader_that_goes_away_is_no_error(start):
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=30) == 0
+
+
+def test_a_partition_by_patient_needs_patients(fpd, few_phantoms):
+    done = fpd("train", "federated", str(few_phantoms), "--partition", "patient")
+    assert done.returncode == FAILED
+    assert done.stderr.splitlines()[-1].startswith("fpd: ")
+    assert "the patients are not known" in done.stderr

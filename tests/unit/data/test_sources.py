@@ -223,3 +223,38 @@ def test_what_training_reads_of_a_folder_is_what_inspection_counts(classes_folde
     assert inspect_source(folder).counts == {
         split: {"normal": told[split]["normal"], "pneumonia": told[split]["pneumonia"]} for split in told
     }
+
+
+@pytest.mark.parametrize(
+    ("entries", "what", "right"),
+    [
+        ({}, "it is empty", "NORMAL and PNEUMONIA"),
+        ({"inner.zip": b"PK"}, "it holds a zip and no images of a class", "unpack the inner zip"),
+        ({"a.csv": b"x", "b.csv": b"x"}, "it holds 2 sources", "name the one to use"),
+        ({"README.md": b"x"}, "none of its 1 files is an image of a class", "NORMAL and PNEUMONIA"),
+        ({"broken.npz": b"x"}, "it is no npz", "MedMNIST"),
+    ],
+    ids=["empty", "nested", "two tables", "no images", "a broken npz"],
+)
+def test_a_zip_and_a_folder_that_hold_no_source_are_told(tmp_path, entries, what, right):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with zipfile.ZipFile(tmp_path / "source.zip", "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+            (folder / name).write_bytes(content)
+    for source in (tmp_path / "source.zip", folder):
+        with pytest.raises(DataError) as caught:
+            load_source(source)
+        assert what in caught.value.what
+        assert right in caught.value.right
+        assert caught.value.where.startswith(str(source))
+
+
+def test_the_same_image_and_the_same_patient_in_two_splits_are_told_and_no_obstacle(classes_folder):
+    folder = classes_folder(each=4)
+    first = sorted((folder / "train/NORMAL").iterdir())[0]
+    shutil.copy(first, folder / "test/NORMAL" / first.name)
+    found = inspect_source(folder)
+    assert (found.across_splits, found.patients_across_splits, found.problems) == (1, 1, [])
+    assert load_source(folder).without_duplicates().describe()["splits"]["train"]["n"] == 7
