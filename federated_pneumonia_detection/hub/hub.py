@@ -26,6 +26,7 @@ from federated_pneumonia_detection.hub.store import Place, Store
 from federated_pneumonia_detection.hub.subscription import Subscription
 from federated_pneumonia_detection.hub.watch import Watch, best_watch
 from federated_pneumonia_detection.hub.words import described
+from federated_pneumonia_detection.progress.clock import now
 
 __all__ = ["ExitReport", "Frame", "Hub", "Page", "Subscription"]
 
@@ -160,9 +161,13 @@ class Hub:
     def say(self, run_id: str, message: msgspec.Struct) -> None:
         """Say something about a run: into the hub's journal of it, then through the log like everything else.
 
+        A message without a time is said now.
+
         Raises:
             OSError: It could not be written.
         """
+        if not getattr(message, "timestamp", "said"):
+            message = msgspec.structs.replace(message, timestamp=now())
         body = msgspec.json.encode(message)
         directory = self._coroner.directory_of(run_id) or next(iter(self._follower.directories()), None)
         self._journals.say(directory or self.follow(None), run_id, body)
