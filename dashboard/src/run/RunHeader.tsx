@@ -49,8 +49,8 @@ export function StatusSentence({ sentence }: { sentence: Sentence }) {
   return (
     <p className="status-sentence t-sentence">
       {/* Each half is put there anew when it changes: words are replaced, none are pushed along. */}
-      <b key={sentence.first}>{sentence.first}</b>
-      <span key={sentence.first + sentence.second}> {sentence.second}</span>
+      <b key={`first ${sentence.first}`}>{sentence.first}</b>
+      <span key={`second ${sentence.first}${sentence.second}`}> {sentence.second}</span>
     </p>
   );
 }
