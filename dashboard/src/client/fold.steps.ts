@@ -61,15 +61,10 @@ export function addSteps(
   const key = stepKey(clientId, phase);
   const all = draft.steps();
   let columns = columnsOf(all[key], clientId, phase);
-  for (const row of rows) {
-    const last = columns.row.at(-1) ?? 0;
-    if (row.row > last) append(columns, row);
-    else if (!has(columns.row, row.row))
-      columns = inserted(
-        columns,
-        rows.filter((each) => !has(columns.row, each.row)),
-      );
-  }
+  const last = columns.row.at(-1) ?? 0;
+  const between = rows.filter((row) => row.row < last && !has(columns.row, row.row));
+  if (between.length > 0) columns = inserted(columns, between);
+  for (const row of rows) if (row.row > last) append(columns, row);
   if (columns.row.length !== (all[key]?.length ?? 0)) all[key] = { ...columns, length: columns.row.length };
 }
 
@@ -114,10 +109,35 @@ function append(columns: Columns, row: StepRow): void {
   for (const [name, column] of Object.entries(columns.metrics)) column.push(row.metrics[name] ?? null);
 }
 
-/** New columns with rows put where they belong. */
+/** New columns with rows (ascending, none of them there yet) put where they belong; what lies before is only copied. */
 function inserted(columns: Columns, rows: readonly StepRow[]): Columns {
-  const all: StepRow[] = columns.row.map((row, i) => ({
-    row,
+  const first = rows[0]?.row ?? Number.POSITIVE_INFINITY;
+  const kept = columns.row.findLastIndex((row) => row < first) + 1;
+  const fresh: Columns = {
+    ...columns,
+    row: columns.row.slice(0, kept),
+    epoch: columns.epoch.slice(0, kept),
+    round: columns.round.slice(0, kept),
+    step: columns.step.slice(0, kept),
+    totalSteps: columns.totalSteps.slice(0, kept),
+    at: columns.at.slice(0, kept),
+    metrics: Object.fromEntries(
+      Object.entries(columns.metrics).map(([name, column]) => [name, column.slice(0, kept)]),
+    ),
+  };
+  let next = 0;
+  for (let i = kept; i <= columns.row.length; i++) {
+    const before = columns.row[i] ?? Number.POSITIVE_INFINITY;
+    for (; next < rows.length && (rows[next]?.row ?? 0) < before; next++)
+      append(fresh, rows[next] as StepRow);
+    if (i < columns.row.length) append(fresh, rowAt(columns, i));
+  }
+  return fresh;
+}
+
+function rowAt(columns: Columns, i: number): StepRow {
+  return {
+    row: columns.row[i] ?? 0,
     epoch: columns.epoch[i] ?? null,
     round: columns.round[i] ?? null,
     step: columns.step[i] ?? null,
@@ -126,12 +146,7 @@ function inserted(columns: Columns, rows: readonly StepRow[]): Columns {
     metrics: Object.fromEntries(
       Object.entries(columns.metrics).map(([name, column]) => [name, column[i] ?? null]),
     ),
-  }));
-  all.push(...rows);
-  all.sort((a, b) => a.row - b.row);
-  const fresh = columnsOf(undefined, columns.clientId, columns.phase);
-  for (const row of all) append(fresh, row);
-  return fresh;
+  };
 }
 
 function has(rows: readonly number[], row: number): boolean {

@@ -1,7 +1,8 @@
 import { fireEvent, screen, waitFor } from "@testing-library/react";
 import { afterEach, expect, it, vi } from "vitest";
 import { schemaOf } from "../../test/fakeSchema";
-import { findings, playServer, Refusal, renderScreen } from "../../test/render";
+import { findings, renderScreen } from "../../test/render";
+import { playServer, Refusal } from "../../test/server";
 import NewRun from "./NewRun";
 
 afterEach(() => vi.unstubAllGlobals());

@@ -1,6 +1,7 @@
 import { act, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { findings, playServer, Refusal, renderScreen, TestSocket } from "../../test/render";
+import { findings, renderScreen } from "../../test/render";
+import { playServer, Refusal, TestSocket } from "../../test/server";
 import { setScheduler } from "../client/schedule";
 import { emptyState, type RunState } from "../client/state";
 import { RunsScreen } from "./RunsScreen";

@@ -1,0 +1,133 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { playServer, Refusal, TestSocket } from "../../test/server";
+import { UNKNOWN_RUN } from "./closeCodes.generated";
+import { browserEnvironment } from "./environment";
+import { stepSeries } from "./model";
+import { RunFeed } from "./runFeed";
+import { setScheduler } from "./schedule";
+import { emptyState, type RunState } from "./state";
+
+const at = (s: number): string => new Date(Date.parse("2026-11-24T10:00:00Z") + s * 1000).toISOString();
+const told: RunState = {
+  ...emptyState("r"),
+  status: "running",
+  experiment_name: "first",
+  sentence: "Training epoch 2 of 3.",
+  hears_cancel: true,
+  epoch: 2,
+  total_epochs: 3,
+};
+const subscribed = (top: number, recovered = true) => ({ type: "subscribed", log_id: "l", top, recovered });
+const start = {
+  type: "run_start",
+  run_id: "r",
+  timestamp: at(0),
+  offset: 1,
+  mode: "centralized",
+  experiment_name: "first",
+  total_epochs: 3,
+};
+const step = (row: number) => ({
+  type: "step",
+  run_id: "r",
+  timestamp: at(row),
+  row,
+  epoch: 1,
+  step: row,
+  total_steps: 9,
+  phase: "train",
+  metrics: { train_loss: row / 10 },
+});
+
+let feed: RunFeed;
+
+function follow(answers: Parameters<typeof playServer>[0]) {
+  const server = playServer(answers);
+  feed = new RunFeed("r", browserEnvironment());
+  feed.start();
+  return server;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  setScheduler((flush) => queueMicrotask(flush));
+});
+afterEach(() => {
+  feed.stop();
+  setScheduler();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+it("has the server's own words before any message is here, and the model's afterwards", async () => {
+  follow(() => told);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(feed.store.get()).toMatchObject({
+    known: "ready",
+    complete: false,
+    state: { sentence: "Training epoch 2 of 3." },
+  });
+  expect(feed.store.get().model).toMatchObject({
+    name: "first",
+    status: "running",
+    totalEpochs: 3,
+    epoch: 2,
+    hearsCancel: true,
+  });
+  TestSocket.newest.give(subscribed(1), start);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(feed.store.get()).toMatchObject({ complete: true, line: { kind: "live" } });
+  expect(feed.store.get().model?.hearsCancel).toBe(true);
+});
+
+it("fetches the steps that were merged on the wire, and has every row once", async () => {
+  const row = [1, 2, 3, 4];
+  const { asked } = follow((path) =>
+    path.includes("/series")
+      ? {
+          steps: [
+            {
+              client_id: null,
+              phase: "train",
+              row,
+              epoch: row,
+              step: row,
+              total_steps: row,
+              timestamp: row.map(at),
+              metrics: { train_loss: row.map((n) => n / 10) },
+            },
+          ],
+        }
+      : told,
+  );
+  TestSocket.newest.give(subscribed(1), start);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(asked.filter((each) => each.includes("/series"))).toEqual(["GET /api/runs/r/series?since=0"]);
+  TestSocket.newest.give(step(4), step(7));
+  await vi.advanceTimersByTimeAsync(2_100);
+  expect(asked.filter((each) => each.includes("/series")).at(-1)).toBe("GET /api/runs/r/series?since=4");
+  const model = feed.store.get().model;
+  expect(model && stepSeries(model, "train")?.row).toEqual([1, 2, 3, 4, 7]);
+});
+
+it("knows a run that nobody knows", async () => {
+  follow(() => new Refusal(404, { title: "There is no run 'r'.", status: 404 }));
+  TestSocket.newest.onclose?.({ code: UNKNOWN_RUN, reason: "" });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(feed.store.get()).toMatchObject({ known: "unknown", model: null, line: { kind: "refused" } });
+});
+
+it("begins afresh when the server's log was rebuilt, and says so until that is closed", async () => {
+  follow(() => told);
+  TestSocket.newest.give(subscribed(1), start, { ...start, type: "epoch_start", epoch: 1, offset: 2 });
+  await vi.advanceTimersByTimeAsync(0);
+  TestSocket.newest.onclose?.({ code: 1012, reason: "" });
+  await vi.advanceTimersByTimeAsync(600);
+  TestSocket.newest.give(subscribed(1, false), start);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(feed.store.get().rebuilt).toBe(true);
+  expect(feed.store.get().model?.events).toHaveLength(1);
+  feed.closeRebuilt();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(feed.store.get().rebuilt).toBe(false);
+});
