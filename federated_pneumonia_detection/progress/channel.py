@@ -207,7 +207,9 @@ class Channel:
         return writer
 
     def _join(self, directory: str, run_id: str) -> Writer:
-        identity = Identity(os.path.realpath(directory), run_id, self.client_id)
+        with contextlib.suppress(OSError, ValueError):  # a name with a NUL in it; the writer says what is wrong with it
+            directory = os.path.realpath(directory)
+        identity = Identity(directory, run_id, self.client_id)
         return writer_for(
             identity,
             experiment_name=self._experiment_name,

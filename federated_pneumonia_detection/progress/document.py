@@ -183,7 +183,7 @@ def journals_in(folder: Path) -> list[Path]:
                 for entry in entries
                 if entry.name.endswith(".jsonl") and entry.name[0] != "." and entry.is_file(follow_symlinks=False)
             ]
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a directory's name with a NUL in it
         return []
     return [folder / name for name in sorted(names)]
 

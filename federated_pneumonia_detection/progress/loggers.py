@@ -46,7 +46,9 @@ def _never_raises(call: Callable[Concatenate[T, P], None]) -> Callable[Concatena
         try:
             call(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever somebody's values do when they are looked at
-            self._channel.count_as_lost(f"{call.__name__} failed", f"{type(error).__name__}: {error}")
+            self._channel.count_as_lost(
+                f"{call.__name__} failed", f"{call.__name__} recorded nothing ({type(error).__name__}: {error})"
+            )
 
     return guarded
 
@@ -118,7 +120,7 @@ class ProgressLogger:
             run_start=run_start,
             hears=("cancel",) if hears_cancel else (),
             broadcast_interval=broadcast_interval,
-            wake=getattr(manager, "wake", None),
+            wake=_wake_of(manager),
         )
 
     # -- what a training loop says -----------------------------------------------------------------------------------
@@ -238,7 +240,7 @@ class ProgressLogger:
         """The server has made a round's global model; `metrics` are that model's."""
         told, not_finite = values.metrics_of(metrics, self._channel.warn)
         number, clients = self._whole(round_num, "round"), self._whole(num_clients, "num_clients")
-        failed = [values.text(one) for one in failed_clients or ()]
+        failed = values.names(failed_clients, self._channel.warn)
         writer = self._channel.writer("round_aggregated")
         if writer is not None:
             writer.say(RoundAggregated(number, told, clients, failed, **self._channel.stamp_apart()))
@@ -491,6 +493,14 @@ def _followed(manager: WebSocketManager | None, directory: str | None) -> str | 
         tell(f"the websocket_manager does not follow ({type(error).__name__}: {error})")
         return directory
     return directory or os.fspath(private)
+
+
+def _wake_of(manager: object) -> Callable[[str], object] | None:
+    try:
+        wake = getattr(manager, "wake", None)
+    except Exception:  # noqa: BLE001 - somebody else's object, which need not have it
+        return None
+    return wake if callable(wake) else None
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Protocol
 
+from federated_pneumonia_detection.progress.telling import tell
+
 __all__ = ["Upkeep", "upkeep"]
 
 
@@ -14,7 +16,7 @@ class Kept(Protocol):
     """Something that wants to be called again later."""
 
     def keep_up(self) -> None:
-        """Do what is due; never raises."""
+        """Do what is due."""
         ...
 
 
@@ -60,7 +62,10 @@ class Upkeep:
                 for kept in ready:
                     del self._due[kept]
             for kept in ready:
-                kept.keep_up()
+                try:
+                    kept.keep_up()
+                except Exception as error:  # noqa: BLE001 - one of those it serves must not end it for the others
+                    tell(f"the upkeep of progress failed ({type(error).__name__}: {error})")
 
 
 upkeep = Upkeep()

@@ -8,7 +8,7 @@ from typing import Any
 
 from federated_pneumonia_detection.progress.messages import Metrics, Value
 
-__all__ = ["Warn", "column", "metrics_of", "plain", "text", "whole"]
+__all__ = ["Warn", "column", "metrics_of", "names", "plain", "text", "whole"]
 
 Warn = Callable[[str, str], None]
 """Takes the cause (told once) and what to say about it."""
@@ -86,8 +86,9 @@ def plain(value: Any, warn: Warn, within: tuple[int, ...] = ()) -> Any:
             return {text(name): plain(inner, warn, inside) for name, inner in _items(value, warn)}
         if isinstance(value, list | tuple | set | frozenset):
             return [plain(inner, warn, inside) for inner in value]
-        if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", None):
-            return plain(_array(value), warn, inside)
+        array = _array(value)
+        if array is not None:
+            return plain(array, warn, inside)
     return _told(value, warn)
 
 
@@ -100,6 +101,14 @@ def column(values: Any, warn: Warn) -> list[float | None]:
     if last >= _MOST_POINTS:
         plained = [plained[round(i * last / (_MOST_POINTS - 1))] for i in range(_MOST_POINTS)]
     return [float(one) if isinstance(one, int | float) else None for one in plained]
+
+
+def names(values: Any, warn: Warn) -> list[str]:
+    """A list of names as text; one name alone is a list of one. Never raises."""
+    plained = plain(values, warn)
+    if not isinstance(plained, list):
+        return [] if plained is None else [text(plained)]
+    return [text(one) for one in plained]
 
 
 def _flatten(
@@ -162,8 +171,8 @@ def _scalar(value: Any) -> Value:
 def _array(value: Any) -> Any:
     try:
         # No picture and no dataset belongs into a progress message.
-        return value.tolist() if math.prod(value.shape) <= _MOST_IN_AN_ARRAY else None
-    except Exception:  # noqa: BLE001 - a tensor on a device that is gone, or somebody's own class
+        return value.tolist() if value.ndim and math.prod(value.shape) <= _MOST_IN_AN_ARRAY else None
+    except Exception:  # noqa: BLE001 - no array at all, a tensor on a device that is gone, somebody's own class
         return None
 
 

@@ -197,20 +197,17 @@ class Writer:
 
     def keep_up(self) -> None:
         """What is due by itself: to see that the file is still there, and to write what waits."""
-        try:
-            with self._lock:
-                self._busy = True
-                try:
-                    self._look(time.monotonic())
-                    if (self._waiting or self._detached) and not self._recover():
-                        upkeep.ask(self, time.monotonic() + _RETRY_S)
-                finally:
-                    self._busy = False
-            if self._is_urgent and self._document is not None:
-                self._is_urgent = False
-                self._document.replace(wait=True)
-        except Exception as error:  # noqa: BLE001 - the thread serves all writers: one must not end it for the others
-            self.warn("upkeep", f"its upkeep failed ({type(error).__name__}: {error})")
+        with self._lock:
+            self._busy = True
+            try:
+                self._look(time.monotonic())
+                if (self._waiting or self._detached) and not self._recover():
+                    upkeep.ask(self, time.monotonic() + _RETRY_S)
+            finally:
+                self._busy = False
+        if self._is_urgent and self._document is not None:
+            self._is_urgent = False
+            self._document.replace(wait=True)
 
     # -- the journal -------------------------------------------------------------------------------------------------
 
