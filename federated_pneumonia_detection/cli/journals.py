@@ -17,6 +17,7 @@ from federated_pneumonia_detection.hub.fold import fold
 from federated_pneumonia_detection.hub.following import HUB_MODE
 from federated_pneumonia_detection.hub.merge import merge
 from federated_pneumonia_detection.hub.state import RunState, ended
+from federated_pneumonia_detection.hub.verdicts import Witness, verdicts
 from federated_pneumonia_detection.hub.words import described
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import Line
@@ -46,7 +47,6 @@ class Journals:
         self.log_dir = log_dir
         self._readers: dict[Path, JournalReader] = {}
         self._states: dict[str, RunState] = {}
-        self._said_dead: set[str] = set()
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, newest first."""
@@ -94,29 +94,28 @@ class Journals:
             streams.append([(message.get("timestamp"), message) for message in _lines(reader)])
         messages = list(merge(streams))
         if not messages:
-            messages += self._deaths()
+            messages += self._verdicts()
         for message in messages:
             run_id = message["run_id"]
             self._states[run_id] = fold(self._states.get(run_id) or RunState(run_id), message)
         return messages
 
-    def _deaths(self) -> list[_Message]:
-        """Runs all of whose leading processes are gone without a word, told once."""
-        leads: dict[str, list[Path]] = {}
-        for path, reader in self._readers.items():
-            if reader.header is not None and reader.header.client_id is None and reader.header.mode != HUB_MODE:
-                leads.setdefault(reader.header.run_id, []).append(path)
+    def _verdicts(self) -> list[_Message]:
+        """What follows from who lives, for runs that have not ended; the fold remembers what was said."""
+        by_run: dict[str, list[JournalReader]] = {}
+        for reader in self._readers.values():
+            if reader.header is not None and reader.header.mode != HUB_MODE:
+                by_run.setdefault(reader.header.run_id, []).append(reader)
+        present = datetime.now(UTC)
         found = []
-        for run_id, paths in leads.items():
+        for run_id, readers in by_run.items():
             run = self._states.get(run_id)
-            if run_id in self._said_dead or run is None or ended(run):
+            if run is None or ended(run):
                 continue
-            lives = {_life(path) for path in paths}
-            if State.DEAD in lives and lives <= {State.DEAD, State.CLOSED}:
-                self._said_dead.add(run_id)
-                now = datetime.now(UTC).isoformat(timespec="microseconds")
-                error = "the training process is gone, without a word of its own"
-                found.append({"type": "training_error", "timestamp": now, "run_id": run_id, "error": error})
+            witnesses = [witness for reader in readers if (witness := _witness(reader)) is not None]
+            for verdict in verdicts(run, witnesses, now=present.timestamp()):
+                about = {"about": verdict.about, "timestamp": present.isoformat(timespec="microseconds")}
+                found.append({**verdict.body, **about, "run_id": run_id})
         return found
 
 
@@ -134,11 +133,25 @@ def _lines(reader: JournalReader) -> list[_Message]:
     return messages
 
 
-def _life(path: Path) -> State:
+def _witness(reader: JournalReader) -> Witness | None:
+    header = reader.header
     try:
-        return state(path)
+        life, heard_at = state(reader.path), reader.path.stat().st_mtime
     except (OSError, NotAJournal):
-        return State.UNKNOWN
+        return None
+    if header is None:
+        return None
+    return Witness(
+        writer=header.writer,
+        client_id=header.client_id,
+        alive=life in (State.ALIVE, State.UNKNOWN),
+        died=life is State.DEAD,
+        remote=life is State.UNKNOWN,
+        pid=header.pid,
+        host=header.host,
+        heard_at=heard_at,
+        directory=str(reader.path.parent),
+    )
 
 
 def _plain(run: RunState) -> dict[str, Any]:

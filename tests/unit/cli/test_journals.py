@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -69,6 +71,24 @@ os._exit(9)
 """
 
 
+UNENDED = """
+import sys
+from federated_pneumonia_detection.progress import ProgressLogger
+logger = ProgressLogger(sys.argv[1], "x", run_id="unended")
+logger.log_epoch_start(1, 3)
+"""
+
+
+def test_a_run_that_nobody_ended_is_lost_after_ten_minutes(tmp_path):
+    subprocess.run([sys.executable, "-c", UNENDED, str(tmp_path)], check=True, timeout=60)
+    assert Journals(tmp_path).run("latest")["status"] != "lost"
+    for path in tmp_path.glob("*.jsonl"):
+        os.utime(path, (time.time() - 700, time.time() - 700))
+    journals = Journals(tmp_path)
+    journals.runs()
+    assert journals.run("latest")["status"] == "lost"
+
+
 def test_a_run_whose_process_is_gone_has_failed_and_nothing_is_written_for_it(tmp_path):
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, timeout=60)
     before = sorted(path.name for path in tmp_path.glob("*.jsonl"))
@@ -76,5 +96,5 @@ def test_a_run_whose_process_is_gone_has_failed_and_nothing_is_written_for_it(tm
     journals.runs()
     run = journals.run("killed")
     assert run["status"] == "failed"
-    assert "is gone" in run["error"]
+    assert "ended without a word" in run["error"]
     assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == before
