@@ -34,6 +34,7 @@ export function GoTo() {
       scrollable
       highlightQuery
       overlayProps={{ blur: 0 }}
+      attributes={{ content: { "aria-label": "Go to run or action" } }}
       nothingFound="No run and no action is called that"
       transitionProps={{ duration: 0 }}
       searchProps={{

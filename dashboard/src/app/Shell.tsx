@@ -51,6 +51,8 @@ export function Shell({ children }: { readonly children: ReactNode }) {
       <AppShell.Main id="main" className="main" tabIndex={-1}>
         {children}
         <footer className="footer t-note">For research, not a medical device.</footer>
+        {/* Mantine puts menus, lists and dialogs into the node of this name: inside the page's main landmark. */}
+        <div data-mantine-shared-portal-node="true" />
       </AppShell.Main>
       <LiveRegion />
       <KeyList opened={listed} close={() => setListed(false)} />

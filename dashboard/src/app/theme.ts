@@ -57,7 +57,15 @@ export const theme = createTheme({
       defaultProps: { withArrow: false, openDelay: 200, events: { hover: true, focus: true, touch: true } },
     },
     Modal: { defaultProps: { centered: true, radius: "md", transitionProps: { duration: 0 } } },
-    Menu: { defaultProps: { position: "bottom-end", radius: "sm", transitionProps: { duration: 0 } } },
+    // Without the placeholder the first item has the focus, and a menu holds nothing but its items.
+    Menu: {
+      defaultProps: {
+        withInitialFocusPlaceholder: false,
+        position: "bottom-end",
+        radius: "sm",
+        transitionProps: { duration: 0 },
+      },
+    },
     Popover: { defaultProps: { transitionProps: { duration: 0 } } },
     Select: { defaultProps: { comboboxProps: { transitionProps: { duration: 0 } } } },
   },

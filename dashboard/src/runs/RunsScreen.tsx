@@ -78,8 +78,7 @@ function Listed({ runs, filter, change, limit }: ListedProps) {
     runs: placed.runs,
     series,
     metric,
-    liveTotal: counts?.live ?? null,
-    endedTotal: counts === null ? null : counts.all - counts.live,
+    ...groupTotals(filter.tab, runs),
     now: runs.now,
     away,
     ask: (action: RowAction, run: RunState) => setAsked({ action, run }),
@@ -109,6 +108,13 @@ function Listed({ runs, filter, change, limit }: ListedProps) {
       <AskDialog asked={asked} close={() => setAsked(null)} />
     </>
   );
+}
+
+/** How many runs each group holds on all pages; of a tab that is one group, all that fit. */
+function groupTotals(tab: Tab, { counts, total }: Runs) {
+  if (tab === "live") return { liveTotal: total, endedTotal: 0 };
+  if (tab !== "all") return { liveTotal: 0, endedTotal: total };
+  return { liveTotal: counts?.live ?? null, endedTotal: counts === null ? null : counts.all - counts.live };
 }
 
 function footWords(shared: Parameters<typeof scaleOf>[0], metric: Metric): string {
