@@ -72,7 +72,6 @@ function Listed({ runs, filter, change, limit }: ListedProps) {
   useRowKeys(tableRef);
   useSpokenNews(runs.rows);
   const away = runs.line.kind === "away";
-  const { counts } = runs;
   const shared = {
     placement: placed.placement,
     runs: placed.runs,
