@@ -130,9 +130,13 @@ function EventRow({ line }: { line: EventLine }) {
   const [open, setOpen] = useState(false);
   return (
     <li className="event">
-      <Tooltip label={utcTime(line.at)}>
-        <time dateTime={new Date(line.at).toISOString()}>{clockTime(line.at)}</time>
-      </Tooltip>
+      {line.at > 0 ? (
+        <Tooltip label={utcTime(line.at)}>
+          <time dateTime={new Date(line.at).toISOString()}>{clockTime(line.at)}</time>
+        </Tooltip>
+      ) : (
+        <span className="text3">–</span>
+      )}
       <Icon size={16} stroke={1.75} color={color} aria-hidden="true" />
       <span>
         {line.strong && <b>{line.strong}</b>} {line.rest}

@@ -26,7 +26,7 @@ function Before({ model }: { model: RunModel }) {
   const n = casesOf(model, "test").n;
   if (!model.end) {
     return (
-      <p className="dashed-card" key="before">
+      <p className="dashed-card" key={`before, n ${n}`}>
         <b>After the last epoch</b>
         The test split{n === null ? "" : ` (n ${count(n)})`} is read once, when training ends.
       </p>

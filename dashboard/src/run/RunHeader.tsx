@@ -145,22 +145,17 @@ export function StopButton({ model, onStop }: { model: RunModel; onStop: (() => 
       </Button>
     );
   }
-  const button = (
+  // Whether a trainer hears is known to the server alone, and it says so when it is asked.
+  return (
     <Button
       variant="outline"
       color="bad"
       className="stop"
-      disabled={!onStop || model.hearsCancel === false}
+      disabled={!onStop}
       onClick={onStop ?? undefined}
       leftSection={<IconSquare size={16} stroke={1.75} />}
     >
       Stop run
     </Button>
-  );
-  if (model.hearsCancel !== false) return button;
-  return (
-    <Tooltip label="This trainer does not look at stop requests: stop it where it was started.">
-      <span>{button}</span>
-    </Tooltip>
   );
 }

@@ -41,8 +41,8 @@ function Loading() {
       <Skeleton height={22} mt={9} />
       <Skeleton height={107} mt={9} />
       <div className="run-grid" aria-hidden="true">
-        <Skeleton height={580} />
-        <Skeleton height={580} />
+        <Skeleton height={760} />
+        <Skeleton height={760} />
       </div>
     </div>
   );

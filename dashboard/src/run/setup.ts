@@ -54,7 +54,9 @@ export function mainSettings(model: RunModel): Setting[] {
   }
   const optimiser = [
     typeof config.optimizer === "string" ? config.optimizer : null,
-    config.learning_rate === undefined ? null : String(config.learning_rate),
+    config.learning_rate === undefined
+      ? null
+      : `${typeof config.optimizer === "string" ? "" : "learning rate "}${String(config.learning_rate)}`,
     config.batch_size === undefined ? null : `batch ${String(config.batch_size)}`,
   ].filter(Boolean);
   if (optimiser.length > 0) settings.push({ name: "Optimiser", value: optimiser.join(", ") });
@@ -63,11 +65,21 @@ export function mainSettings(model: RunModel): Setting[] {
   if (data.digest) {
     settings.push({ name: "Data digest", value: shortDigest(data.digest), code: true, title: data.digest });
   }
-  const versions = Object.entries(software).map(([name, version]) => `${name} ${version}`);
+  const versions = Object.entries(software)
+    .sort(([one], [other]) => rank(one) - rank(other))
+    .map(([name, version]) => `${name.replace("pytorch_lightning", "lightning")} ${version}`);
   if (versions.length > 0) {
     settings.push({ name: "Software", value: versions.slice(0, 2).join(", "), title: versions.join(", ") });
   }
   return settings;
+}
+
+/** What one looks for first among the versions. */
+const FIRST = ["torch", "pytorch_lightning", "lightning", "flwr", "torchmetrics", "monai"];
+
+function rank(name: string): number {
+  const at = FIRST.indexOf(name);
+  return at < 0 ? FIRST.length : at;
 }
 
 function partitionWords(config: Readonly<Record<string, unknown>>): string {
