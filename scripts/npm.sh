@@ -10,6 +10,9 @@ if ! { command -v node && command -v npm && node -e "$new_enough"; } >/dev/null 
   }
   PATH="$carried/bin:$PATH"
   export PATH
+  cd dashboard
+  # The wheel's bin/npm is a copy of a symbolic link's target and does not find its own library.
+  exec node "$carried/lib/node_modules/npm/bin/npm-cli.js" "$@"
 fi
 cd dashboard
 exec npm "$@"
