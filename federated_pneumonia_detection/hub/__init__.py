@@ -3,7 +3,15 @@
 `Hub` is what a server uses; `ConnectionManager` is the same over memory, for anybody's own app.
 """
 
-from federated_pneumonia_detection.hub.errors import HubError, RunActive, StoreHeld, UnknownRun
+from federated_pneumonia_detection.hub.connection_manager import ConnectionManager
+from federated_pneumonia_detection.hub.errors import (
+    DatabaseUnusable,
+    HubError,
+    LogReplaced,
+    RunActive,
+    StoreHeld,
+    UnknownRun,
+)
 from federated_pneumonia_detection.hub.hub import ExitReport, Frame, Hub, Page, Subscription
 from federated_pneumonia_detection.hub.state import Best, ClientState, RunState
 from federated_pneumonia_detection.hub.store import Store
@@ -11,10 +19,13 @@ from federated_pneumonia_detection.hub.store import Store
 __all__ = [
     "Best",
     "ClientState",
+    "ConnectionManager",
+    "DatabaseUnusable",
     "ExitReport",
     "Frame",
     "Hub",
     "HubError",
+    "LogReplaced",
     "Page",
     "RunActive",
     "RunState",

@@ -5,6 +5,7 @@ A cursor is an offset within a log of a known identity. Everything here is a fun
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -56,12 +57,12 @@ def start(after: int, log_id: str | None, *, current: str, top: int, floor: int)
 def in_order(messages: Sequence[Stored], steps: Iterable[Step]) -> list[Stored | Step]:
     """Steps put where they were committed: behind the lifecycle message at whose offset they stand."""
     merged: list[Stored | Step] = []
-    waiting = sorted(steps, key=lambda step: step.at, reverse=True)
+    waiting = deque(sorted(steps, key=lambda step: step.at))
     for message in messages:
-        while waiting and waiting[-1].at < message.offset:
-            merged.append(waiting.pop())
+        while waiting and waiting[0].at < message.offset:
+            merged.append(waiting.popleft())
         merged.append(message)
-    merged.extend(reversed(waiting))
+    merged.extend(waiting)
     return merged
 
 

@@ -3,14 +3,16 @@
 HubError
 ├── UnknownRun      no run of that name is known
 ├── RunActive       what was asked is only possible once the run has ended
-└── StoreHeld       another process keeps this database
+├── StoreHeld       another process keeps this database
+├── DatabaseUnusable  the database cannot be opened
+└── LogReplaced     the log is another one from now on: everything is to be read again
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["HubError", "RunActive", "StoreHeld", "UnknownRun"]
+__all__ = ["DatabaseUnusable", "HubError", "LogReplaced", "RunActive", "StoreHeld", "UnknownRun"]
 
 
 class HubError(Exception):
@@ -41,3 +43,20 @@ class StoreHeld(HubError):
         super().__init__(f"{path} is held by {holder}; stop it, or name another database")
         self.path = path
         self.holder = holder
+
+
+class DatabaseUnusable(HubError):
+    """The database cannot be opened: it is not there, not ours, or of a newer format."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(f"the database {url} cannot be used: {why}")
+        self.url = url
+        self.why = why
+
+
+class LogReplaced(HubError):
+    """The database was deleted, replaced or damaged while it was in use; a new log has been begun in its place."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"the database {url} was deleted, replaced or damaged; its log is rebuilt from the journals")
+        self.url = url

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from federated_pneumonia_detection.hub.errors import LogReplaced
 from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
 from federated_pneumonia_detection.hub.merge import merge
 from federated_pneumonia_detection.hub.store import Place
@@ -47,7 +48,11 @@ class Sink(Protocol):
         """
 
     def judge(self, journals: Sequence[FollowedJournal]) -> None:
-        """Draw conclusions from who lives; called each half second, when all that was there has been read."""
+        """Draw conclusions from who lives; called each half second, when all that was there has been read.
+
+        Raises:
+            LogReplaced: The log is another one; everything is read again.
+        """
 
     def place(self, path: str) -> Place | None:
         """How far a journal had been read before."""
@@ -121,14 +126,16 @@ class Follower:
             for path in paths:
                 self._journals.pop(path, None)
 
-    def begin_again(self) -> None:
-        """Read everything from its start: the log is another one. On the follower's own thread."""
-        self._reset = True
-
     def wake(self) -> None:
         """Look now."""
         watch = self._watch
         if watch is not None:
+            watch.wake()
+
+    def hint(self) -> None:
+        """Look now, unless the system tells it anyway."""
+        watch = self._watch
+        if watch is not None and not watch.is_prompt:
             watch.wake()
 
     def start(self) -> None:
@@ -303,13 +310,13 @@ class Follower:
         stream = merge([((reading.timestamp, reading) for reading in journal.take(now)) for journal in due])
         while batch := list(islice(stream, _BATCH)):
             if not self._commit(batch):
+                if self._reset:
+                    return
                 # Nothing is kept in memory meanwhile: the journals are the spool.
                 for journal in due:
                     journal.rewind()
                 self._retry = {journal.path for journal in due}
                 self._retry_at = time.monotonic() + _RETRY_EVERY_S
-                return
-            if self._reset:
                 return
 
     def _commit(self, batch: list[Reading]) -> bool:
@@ -317,6 +324,10 @@ class Follower:
         places = [place for journal, mark in marks.items() if (place := journal.place_at(mark)) is not None]
         try:
             self._sink.take(batch, places)
+        except LogReplaced as error:
+            logger.warning("%s", error)
+            self._reset = True
+            return False
         except Exception as error:  # noqa: BLE001 — whatever a database raises: nothing is lost, it is tried again
             if self.stuck_since is None:
                 self.stuck_since = time.time()
@@ -346,9 +357,16 @@ class Follower:
                 continue
             self._held.add(journal)
             self._advance(set())
+            if self._reset:
+                return
             if journal not in self._held and not self._retry:
                 journal.over = True
                 journal.died = state is State.DEAD
                 journal.dead_since = time.monotonic()
-        if not self._retry:
+        if self._retry:
+            return
+        try:
             self._sink.judge(list(self._journals.values()))
+        except LogReplaced as error:
+            logger.warning("%s", error)
+            self._reset = True

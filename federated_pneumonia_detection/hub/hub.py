@@ -100,9 +100,13 @@ class Hub:
         self._follower.follow(path)
         return path
 
-    def wake(self, directory: str) -> None:
-        """Something was written there: look now. Only a hint."""
-        self._follower.wake()
+    def hint(self) -> None:
+        """Something was written; cheap, and without effect where the system tells it anyway."""
+        self._follower.hint()
+
+    def wait_until_ready(self) -> None:
+        """Wait until what was there at the start has been read once (ten seconds at most)."""
+        self._follower.ready.wait(_READY_WITHIN_S)
 
     def start(self, *, wait: bool = True) -> None:
         """Start reading.
@@ -112,7 +116,7 @@ class Hub:
         """
         self._follower.start()
         if wait:
-            self._follower.ready.wait(_READY_WITHIN_S)
+            self.wait_until_ready()
 
     def close(self) -> None:
         """Stop reading, end all subscriptions, let the store go. Twice is fine."""
@@ -297,6 +301,7 @@ class _Sink:
         self._coroner.note(readings)
 
     def judge(self, journals: Sequence[FollowedJournal]) -> None:
+        self._ledger.check()
         self._coroner.judge(journals)
         if self._ended_kept_s is not None:
             self._ledger.forget_older_than(self._ended_kept_s)
@@ -307,7 +312,8 @@ class _History:
 
     def __init__(self, hub: Hub) -> None:
         self._fanout = hub._fanout
-        self._ready = hub._follower.ready
+        # Bounded: a hub that nobody starts must not hold a worker thread for ever.
+        self.wait_until_ready = hub.wait_until_ready
         self.begin = hub._ledger.begin
         self.page = hub._ledger.page
         self.present = hub._ledger.present
@@ -317,10 +323,6 @@ class _History:
 
     def detach(self, subscription: Subscription, *, forget: bool) -> None:
         self._fanout.detach(subscription, forget=forget)
-
-    def wait_until_ready(self) -> None:
-        # Bounded: a hub that nobody starts must not hold a worker thread for ever.
-        self._ready.wait(_READY_WITHIN_S)
 
 
 def _run_of(journal: FollowedJournal) -> str | None:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from federated_pneumonia_detection.hub.cursor import Selection, Start, due_steps, in_order, newest_only, start
+from federated_pneumonia_detection.hub.errors import LogReplaced
 from federated_pneumonia_detection.hub.fanout import Fanout
 from federated_pneumonia_detection.hub.fold import fold
 from federated_pneumonia_detection.hub.following import Reading
@@ -91,9 +92,17 @@ class Ledger:
     # --- what a follower reads goes here ---
 
     def take(self, readings: Sequence[Reading], places: Sequence[Place]) -> None:
-        """Commit, fold, and only then hand to viewers."""
+        """Commit, fold, and only then hand to viewers.
+
+        Raises:
+            LogReplaced: Nothing was taken; the log is another one, and everything is to be read again.
+        """
         arrivals = [reading.arrival for reading in readings if reading.arrival is not None]
-        added = self.store.append(Batch(arrivals, places))
+        try:
+            added = self.store.append(Batch(arrivals, places))
+        except LogReplaced:
+            self._begin_anew()
+            raise
         quiet = {reading.arrival.writer for reading in readings if reading.arrival and reading.journal.quiet}
         with self._lock:
             self._places.update((place.path, place) for place in places)
@@ -104,6 +113,22 @@ class Ledger:
         self.messages_committed += len(added) - steps
         news = [message for message in added if message.writer not in quiet] if quiet else added
         self._fanout.publish([frame_of(message) for message in newest_only(news)])
+
+    def check(self) -> None:
+        """See that the log is still the same.
+
+        Raises:
+            LogReplaced: It is another one, and everything is to be read again.
+        """
+        try:
+            self.store.check()
+        except LogReplaced:
+            self._begin_anew()
+            raise
+
+    def _begin_anew(self) -> None:
+        self.load()
+        self._fanout.each(lambda subscription: subscription.restart())
 
     def place(self, path: str) -> Place | None:
         """How far a journal has been read."""

@@ -195,6 +195,9 @@ class MemoryStore:
                 self._floor = max(self._floor, run.messages[-1].offset)
             self._log = [message for message in self._log if message.run_id != run_id]
 
+    def check(self) -> None:
+        """Nobody can take it away."""
+
     def close(self) -> None:
         """Nothing to let go of."""
 

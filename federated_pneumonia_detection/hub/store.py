@@ -115,5 +115,12 @@ class Store(Protocol):
             aged: Nobody asked for it, it is only too old: then a viewer that missed it must be told.
         """
 
+    def check(self) -> None:
+        """See that the log is still the one that was opened; cheap.
+
+        Raises:
+            LogReplaced: It is another one from now on, and empty; everything is to be read again.
+        """
+
     def close(self) -> None:
         """Let go of files and locks. Twice is fine."""

@@ -60,6 +60,7 @@ class Subscription:
         self._began_at = 0
         self._live = False
         self._closed = False
+        self._ended = asyncio.Event()
         # Counts restarts.
         self._turn = 0
         # Frames made of history, which are taken first.
@@ -102,7 +103,12 @@ class Subscription:
             self._history.detach(self, forget=True)
             self._queue.clear()
             self._ready.clear()
+            self._ended.set()
             self._notify()
+
+    async def wait_closed(self) -> None:
+        """Wait until it has ended, also while nobody takes anything."""
+        await self._ended.wait()
 
     def offer(self, frames: Sequence[Frame], size_bytes: int) -> None:
         """Take what was committed, from the loop it runs on: frames of its selection, and how many bytes they are."""

@@ -26,6 +26,9 @@ _EVENT = struct.Struct("iIII")
 class Watch(Protocol):
     """Tells that files in some directories have changed."""
 
+    is_prompt: bool
+    """It tells at once by itself."""
+
     def add(self, directory: str) -> bool:
         """Watch a directory; `False` where that cannot be done (yet). Adding it again is fine."""
 
@@ -58,6 +61,8 @@ class PollingWatch:
         every_s: How often.
     """
 
+    is_prompt = False
+
     def __init__(self, every_s: float = 0.05) -> None:
         self._every_s = every_s
         self._event = threading.Event()
@@ -86,6 +91,8 @@ class InotifyWatch:
     Raises:
         OSError: The system has no inotify, or no more of it for this user.
     """
+
+    is_prompt = True
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)

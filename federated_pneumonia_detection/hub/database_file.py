@@ -1,0 +1,128 @@
+"""The SQLite file of a log: who holds it, whether it is still the one that was opened, and how far it had come."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import IO
+
+import sqlalchemy as sa
+
+from federated_pneumonia_detection.hub.errors import DatabaseUnusable, StoreHeld
+from federated_pneumonia_detection.progress import liveness
+
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's own locks keep the file whole, but nobody says who holds it
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["DatabaseFile"]
+
+_NOTE_BYTES = 128
+
+
+def _boot() -> str:
+    return liveness.boot_id() or "unknown"
+
+
+class DatabaseFile:
+    """One SQLite file, held by this process until `close`.
+
+    Beside it lie `….lock`, which names its holder, and `….top`, the log's identity and newest offset: a database whose
+    offset is below that is a copy of the past.
+
+    Raises:
+        StoreHeld: Another process holds it.
+        DatabaseUnusable: Its folder cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._inode: int | None = None
+        self._lock: IO[str] | None = None
+        self._top_fd: int | None = None
+        self._noted: tuple[str, int] | None = None
+        try:
+            self._hold()
+            self._top_fd = os.open(self._beside(".top"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            self.close()
+            raise DatabaseUnusable(str(path), error.strerror or str(error)) from None
+
+    @classmethod
+    def of(cls, url: sa.URL) -> DatabaseFile | None:
+        """The file of an SQLAlchemy URL; `None` for another database, and for SQLite in memory."""
+        if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+            return None
+        return cls(Path(url.database))
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    def _hold(self) -> None:
+        lock = self._lock = self._beside(".lock").open("a+")
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            raise StoreHeld(self.path, holder) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}\n")
+        lock.flush()
+
+    def opened(self, log_id: str, top: int) -> None:
+        """The database has been opened: this is the file to look for from now on."""
+        self._inode = self.path.stat().st_ino
+        self.reached(log_id, top)
+
+    def is_gone(self) -> bool:
+        """Whether the file that was opened lies there no more."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def reached(self, log_id: str, top: int) -> None:
+        """Note how far the log has come: after the commit, and before anybody is told of it."""
+        self._note(log_id, top, "open")
+
+    def went_back(self, log_id: str, top: int) -> bool:
+        """Whether the log had come further than this before, or may have.
+
+        After a power cut the last commits may be gone, and this note with them; viewers may have seen them.
+        """
+        if self._top_fd is None:
+            return False
+        try:
+            noted_id, noted_top, noted_boot, how = os.pread(self._top_fd, _NOTE_BYTES, 0).decode().split()
+            return noted_id == log_id and (top < int(noted_top) or (how == "open" and noted_boot != _boot()))
+        except ValueError:  # nothing noted yet
+            return False
+
+    def _note(self, log_id: str, top: int, how: str) -> None:
+        if self._top_fd is not None:
+            self._noted = (log_id, top)
+            os.pwrite(self._top_fd, f"{log_id:<32} {top:>20} {_boot():<40} {how:<6}\n".encode(), 0)
+
+    def put_aside(self) -> None:
+        """Keep a file that cannot be used, under another name."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                self._beside(suffix).rename(self._beside(f".damaged-{stamp}{suffix}"))
+
+    def close(self) -> None:
+        """Let it go. Twice is fine."""
+        if self._top_fd is not None:
+            if self._noted is not None:
+                self._note(*self._noted, "closed")
+            os.close(self._top_fd)
+            self._top_fd = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
