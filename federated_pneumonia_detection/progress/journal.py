@@ -91,6 +91,8 @@ class Journal:
                 temporary.unlink(missing_ok=True)
         if placed != fd:
             os.close(fd)
+        else:
+            placed = _by_its_name(path, fd)
         return cls(path, header, placed, len(first))
 
     def append(self, body: bytes, n: int) -> None:
@@ -183,6 +185,21 @@ def _place(fd: int, temporary: Path, directory: Path, stem: str, first: bytes) -
             return path, placed
         return path, fd
     raise OSError(errno.EEXIST, "no free name for a journal", str(directory / stem))
+
+
+def _by_its_name(path: Path, fd: int) -> int:
+    """The same file, opened by its final name: inotify tells a change under the name by which a file was opened."""
+    try:
+        named = os.open(path, _FLAGS)
+    except OSError:  # removed or moved away already: what is open goes on
+        return fd
+    if not os.path.sameopenfile(named, fd):
+        os.close(named)
+        return fd
+    os.close(fd)
+    # Between the two a reader finds no lock, but a process that lives.
+    liveness.lock(named)
+    return named
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -106,3 +107,16 @@ def test_names_of_runs_and_clients_never_mix() -> None:
     assert journal_stem("run", None) == "run"
     assert journal_stem("run", "client_0") == "run.client_0"
     assert journal_stem("run.client_0", None) != "run.client_0"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells by which name a file was opened")
+def test_is_open_under_its_own_name_which_inotify_tells(tmp_path: Path, make_header: MakeHeader) -> None:
+    # A file that was opened under its temporary name and then linked was followed by the once-a-second look alone:
+    # inotify told each change of it as one of the temporary name.
+    journal = Journal.create(tmp_path, make_header())
+    opened = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the descriptor of the listing itself is gone by now
+            opened.append(entry.readlink())
+    assert journal.path in opened
+    journal.close()
