@@ -39,7 +39,7 @@ function scene(run: { messages: Message[]; now: number }, line: Line = LIVE, lat
 }
 
 /** The messages until round 6, while the server stands in round 8. */
-function _catching(): Scene {
+function catching(): Scene {
   const run = federated();
   const whole = scene(run);
   const part = scene(
@@ -72,8 +72,7 @@ export const SCENES: Record<string, () => Scene> = {
       42_000,
     ),
   polling: () => scene(centralised({ upTo: 6.615 }), { kind: "live", via: "poll" }),
-  catching: () =>
-    scene(federated(), { kind: "catching_up", via: "websocket", offset: 154, from: 0, top: 235 }),
+  catching,
   federated: () => scene(federated()),
   fedstart: () => scene(federated({ open: 1 })),
   feddone: () => scene(federated({ open: 21 })),

@@ -128,7 +128,7 @@ function timeAxis(model: RunModel, started: number, now: number, pixels: number)
 /** The next round time at or above `seconds`. */
 export function roundTime(seconds: number): number {
   for (const step of TIME_STEPS) {
-    if (seconds <= 5 * step) return Math.max(step, Math.ceil(seconds / step - 1e-9) * step);
+    if (seconds <= 6 * step) return Math.max(step, Math.ceil(seconds / step - 1e-9) * step);
   }
   return Math.ceil(seconds / 86_400) * 86_400;
 }
