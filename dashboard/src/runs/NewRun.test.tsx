@@ -69,6 +69,14 @@ it("says at the field what was wrong and what would be right", async () => {
   expect(screen.getByLabelText("Epochs").getAttribute("aria-invalid")).toBe("true");
 });
 
+it.each(["-1", "1.5"])("sends %s as it was typed, for the server to refuse", async (typed) => {
+  const { bodies } = play();
+  renderScreen(<NewRun />, "/new");
+  fireEvent.change(await screen.findByLabelText("Epochs"), { target: { value: typed } });
+  fireEvent.click(screen.getByRole("button", { name: "Start centralised run" }));
+  await waitFor(() => expect(bodies).toEqual([{ config: { epochs: Number(typed) } }]));
+});
+
 it("begins from another run's configuration", async () => {
   play();
   renderScreen(<NewRun />, "/new?from=earlier-1");

@@ -38,9 +38,8 @@ export function SchemaField({ field, value, fault, set }: Props) {
           {...common}
           value={typeof shown === "number" || typeof shown === "string" ? shown : ""}
           placeholder={field.nullable ? "off" : ""}
-          allowDecimal={field.kind === "number"}
-          {...(field.min === null ? {} : { allowNegative: field.min < 0 })}
-          // The limits are the server's to hold: it says what would be right, where a silent clamp would not.
+          // The limits are the server's to hold: it says what would be right. A field that drops a minus sign or a
+          // decimal point by itself would start a run that nobody asked for.
           clampBehavior="none"
           stepHoldDelay={400}
           stepHoldInterval={60}
