@@ -162,10 +162,7 @@ it("has four tabs on a phone, and the board becomes a list", () => {
   expect(screen.getByText("by patient")).toBeTruthy();
 });
 
-it.each(["finished", "federated", "failed", "away"])(
-  "gives axe nothing to find: %s",
-  async (name) => {
-    const { container } = show(name);
-    expect(await findings(container)).toEqual([]);
-  },
-);
+it.each(["finished", "federated", "failed", "away"])("gives axe nothing to find: %s", async (name) => {
+  const { container } = show(name);
+  expect(await findings(container)).toEqual([]);
+});
