@@ -63,7 +63,7 @@ class Document:
                 continue
             reader = self._readers.get(path)
             if reader is None:
-                reader = self._readers[path] = JournalReader(path)
+                reader = self._readers[path] = JournalReader(path, steps=False)
             with contextlib.suppress(OSError):  # gone or not ours to read: what the others said still stands
                 changed |= self._read(path, reader)
         return changed
@@ -105,8 +105,7 @@ class Document:
 
     def _read(self, path: Path, reader: JournalReader) -> bool:
         changed = False
-        while True:
-            entries = reader.read()
+        for entries in reader.present():
             source = self._source(path, reader.header)
             if source is None:
                 return changed
@@ -115,8 +114,7 @@ class Document:
             for entry in entries:
                 if isinstance(entry, Line):
                     changed |= source.add(entry)
-            if not entries:
-                return changed
+        return changed
 
     def _source(self, path: Path, header: JournalHeader | None) -> Source | None:
         source = self._sources.get(path)

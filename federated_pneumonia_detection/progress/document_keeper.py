@@ -46,7 +46,8 @@ class DocumentKeeper:
     def touched(self, now: float) -> None:
         """A message was written: replace the document, or, if that was just done, let it be done shortly after."""
         due = self._last + _SHARE * self._cost
-        if now >= due:
+        # The first time what others wrote has to be read as well, which may be much: not in the log call, then.
+        if now >= due and self._last:
             self.replace(wait=False)
         elif not self._is_stale:
             self._is_stale = True

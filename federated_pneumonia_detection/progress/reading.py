@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -39,6 +40,7 @@ Entry: TypeAlias = Line | Gap | Damage
 
 _CHUNK = 1 << 20
 _START = b'{"type":"'
+_STEP = b'{"type":"step",'
 
 
 class JournalReader:
@@ -52,9 +54,13 @@ class JournalReader:
         byte: where to go on (0: from the start), as `byte` was when the place was noted.
         n: the number of the last message before `byte`.
         writer: who wrote what was read before; if the file is another writer's by now, it is read from its start.
+        steps: `False` passes over the `step` messages without a look at their numbers and checksums, which is far
+            quicker for whoever wants the others alone.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, byte: int = 0, n: int = 0, writer: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, byte: int = 0, n: int = 0, writer: str | None = None, steps: bool = True
+    ) -> None:
         self.path = Path(path)
         self.byte = byte
         """Where the next line begins: everything before it was handed out."""
@@ -67,6 +73,7 @@ class JournalReader:
         self.foreign = False
         """Whether this is no journal of ours; then it has no lines."""
         self._writer = writer
+        self._steps = steps
         self._identity: tuple[int, int] | None = None
         # How far a line that is too long was looked through, while its end has not been found.
         self._scanned = 0
@@ -83,6 +90,19 @@ class JournalReader:
         finally:
             os.close(fd)
 
+    def present(self) -> Iterator[list[Entry]]:
+        """Everything that is written by now, in pieces; not what is added while it is read, which may never end.
+
+        Raises:
+            OSError: the file cannot be opened or read.
+        """
+        end = self.path.stat().st_size
+        before = -1
+        # A piece may be empty where all of it was passed over.
+        while before != self.byte < end:
+            before = self.byte
+            yield self.read()
+
     def finish(self) -> list[Entry]:
         """What is left when the writer is known to write no more: an unfinished last line is damage.
 
@@ -90,7 +110,7 @@ class JournalReader:
             OSError: the file cannot be opened or read.
         """
         entries: list[Entry] = []
-        while more := self.read():
+        for more in self.present():
             entries += more
         left = self.path.stat().st_size - self.byte
         if left > 0 and not self.foreign:
@@ -159,6 +179,10 @@ class JournalReader:
         at = self.byte
         damaged = False
         for line in data.split(b"\n")[:-1]:
+            if not self._steps and line.startswith(_STEP):
+                self.n += 1
+                at += len(line) + 1
+                continue
             decoded = decode_line(line)
             if isinstance(decoded, Line):
                 self._take(decoded, at, entries)

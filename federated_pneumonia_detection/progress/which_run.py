@@ -151,10 +151,9 @@ class _Part(msgspec.Struct):
         return self.started > 0 and self.started not in self.ended_rounds and self.ended_at is None
 
     def read(self, path: Path, client_id: str | None) -> None:
-        reader = JournalReader(path)
-        while entries := reader.read():
+        for entries in JournalReader(path, steps=False).present():
             for entry in entries:
-                if isinstance(entry, Line) and entry.type != "step":
+                if isinstance(entry, Line):
                     self.take(_decode_word(entry.body), client_id)
 
     def take(self, word: _Word, client_id: str | None) -> None:

@@ -278,8 +278,8 @@ class Writer:
         except (OSError, ValueError) as error:  # ValueError: a directory's name with a NUL in it
             self._failed(error)
             return False
-        self._is_urgent = True
         if ended:
+            self._is_urgent = True
             self._journal.sync()
             self._end_journal()
         return True
