@@ -188,7 +188,7 @@ class ConnectionManager:
             viewer.push(frame)
         here = [viewer for viewer in viewers if viewer.loop is loop]
         deadline = loop.time() + _TAKEN_WITHIN_S
-        # Each turn lets the viewers' own tasks send; there is nothing else to wait for, and a tenth of a second at most.
+        # Each turn lets the viewers' own tasks send; there is nothing else to wait for, and not for long.
         while loop.time() < deadline and any(viewer.is_busy() for viewer in here):  # noqa: ASYNC110
             await asyncio.sleep(0)
 

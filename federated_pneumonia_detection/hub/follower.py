@@ -355,8 +355,9 @@ class Follower:
                     journal.finish()
             except OSError:
                 continue
-            self._held.add(journal)
-            self._advance(set())
+            if len(journal.throttle):
+                self._held.add(journal)
+                self._advance(set())
             if self._reset:
                 return
             if journal not in self._held and not self._retry:
