@@ -89,8 +89,10 @@ def _stop(client: Client, server: subprocess.Popen[bytes], log_dir: Path, since:
         signal.signal(number, signal.SIG_IGN)
     jobs = Jobs(log_dir / ".jobs")
     for run_id in _active(jobs, since):
-        typer.echo(f"stopping {run_id}")
         try:
+            if client.run(run_id)["status"] in ENDED:
+                continue  # its process is just closing
+            typer.echo(f"stopping {run_id}")
             client.cancel(run_id)
         except (ServerAway, ServerRefused):  # the training itself may still hear it
             request_cancel(log_dir, run_id, reason="the demo ended", by="demo")
