@@ -1,0 +1,67 @@
+"""Writes what the Python side says about each recorded run: `python tests/recordings/expect.py`.
+
+A recording is what a viewer got (`<name>.jsonl`); `<name>.expected.json` says in which words the run and its hospitals
+stand after so many of its messages, at a moment. The page's own copy of the rules (`dashboard/src/client/words.ts`) is
+tested on the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from federated_pneumonia_detection.hub.fold import fold
+from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.hub.words import described
+
+HERE = Path(__file__).parent
+
+
+def messages_of(path: Path) -> list[dict[str, Any]]:
+    """The messages of a recording."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def told(state: RunState, now: datetime) -> dict[str, Any]:
+    """The words for a state at a moment."""
+    run = described(state, now)
+    words = {"status": run.status, "sentence": run.sentence, "detail_sentence": run.detail_sentence}
+    if not run.clients:
+        return words
+    clients = [{"client_id": each.client_id, "status": each.status, "words": each.words} for each in run.clients]
+    return {**words, "clients": clients}
+
+
+def moments(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The words after each message, and some time later where nothing came for a while; only where they change."""
+    state, before = RunState(messages[0]["run_id"]), None
+    for after, message in enumerate(messages, 1):
+        state = fold(state, message)
+        for wait_s in _waits(message, after):
+            now = datetime.fromisoformat(message["timestamp"]) + timedelta(seconds=wait_s)
+            words = told(state, now)
+            if words != before:
+                yield {"after": after, "now": now.isoformat(), **words}
+            before = words
+
+
+def _waits(message: dict[str, Any], after: int) -> tuple[int, ...]:
+    if message["type"] == "step":
+        return (4, 200) if after % 4 == 0 else ()
+    return (0, 90) if message["type"] in ("round_start", "local_epoch") and "client_id" in message else (0,)
+
+
+def main() -> None:
+    """Write the expectations of every recording."""
+    for path in sorted(HERE.glob("*.jsonl")):
+        lines = [json.dumps(moment, ensure_ascii=False) for moment in moments(messages_of(path))]
+        path.with_suffix(".expected.json").write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+        sys.stdout.write(f"{path.stem}: {len(lines)} moments\n")
+
+
+if __name__ == "__main__":
+    main()
