@@ -27,7 +27,7 @@ __all__ = ["ConnectionManager"]
 logger = logging.getLogger(__name__)
 
 _ENDED_KEPT_S = 3600.0
-_BAD_REQUEST, _UNKNOWN_RUN, _TOO_SLOW, _GOING_AWAY = 4400, 4404, 4408, 1001
+_BAD_REQUEST, _UNKNOWN_RUN, _TOO_SLOW = 4400, 4404, 4408
 _TAKEN_WITHIN_S = 0.1
 _CLOSED_WITHIN_S = 5.0
 
@@ -149,8 +149,8 @@ class ConnectionManager:
     async def connect(self, websocket: Any) -> None:
         """Accept a WebSocket (unless that was done), and send it everything its query asks for, then what is live.
 
-        It returns at once; the socket is served by a task on the running loop until it is gone or `disconnect` is
-        called. The query may name `run_id` (or `latest`), `client_id`, `after` and `log_id`.
+        Everything said after it has returned is sent, by a task on the running loop, until the socket is gone or
+        `disconnect` is called. The query may name `run_id` (or `latest`), `client_id`, `after` and `log_id`.
 
         Args:
             websocket: FastAPI's or Starlette's. Nothing is read from it: that is the endpoint's.
@@ -160,9 +160,13 @@ class ConnectionManager:
             await websocket.accept()
         hub = self._own_hub()
         hub.start(wait=False)
-        viewer = _Viewer(websocket, hub)
-        self._viewers[id(websocket)] = viewer
-        viewer.task = asyncio.get_running_loop().create_task(self._serve(viewer))
+        # What is in the journals already is history for this viewer; with the first one it has to be read first.
+        await asyncio.to_thread(hub.wait_until_ready)
+        viewer = _Viewer(websocket)
+        subscription = await viewer.subscribe(hub)
+        if subscription is not None:
+            self._viewers[id(websocket)] = viewer
+            viewer.task = asyncio.get_running_loop().create_task(self._serve(viewer, subscription))
 
     def disconnect(self, websocket: Any) -> _Done:
         """Send a WebSocket nothing more. It acts when called; awaiting what it returns is allowed."""
@@ -202,9 +206,9 @@ class ConnectionManager:
             hub.close()
         self._private.remove()
 
-    async def _serve(self, viewer: _Viewer) -> None:
+    async def _serve(self, viewer: _Viewer, subscription: Subscription) -> None:
         try:
-            await viewer.serve()
+            await viewer.serve(subscription)
         finally:
             if self._viewers.get(id(viewer.websocket)) is viewer:
                 del self._viewers[id(viewer.websocket)]
@@ -242,15 +246,12 @@ class _Done:
 class _Viewer:
     """One socket and what is sent to it."""
 
-    def __init__(self, websocket: _Socket, hub: Hub) -> None:
+    def __init__(self, websocket: _Socket) -> None:
         self.websocket = websocket
         self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
-        self._hub = hub
         self._subscription: Subscription | None = None
         self._sending = False
-        # What was broadcast before the subscription was made.
-        self._early: list[Frame] = []
 
     def push(self, frame: Frame) -> None:
         """Put a frame that stands in no log behind what is to be sent, from any thread."""
@@ -261,15 +262,13 @@ class _Viewer:
                 self.loop.call_soon_threadsafe(self._push, frame)
 
     def _push(self, frame: Frame) -> None:
-        if self._subscription is None:
-            self._early.append(frame)
-        else:
+        if self._subscription is not None:
             self._subscription.offer([frame], len(frame))
 
     def is_busy(self) -> bool:
         """Whether something is on its way to it."""
         alive = self.task is not None and not self.task.done()
-        return alive and (self._sending or self._subscription is None or self._subscription.untaken > 0)
+        return alive and (self._sending or (self._subscription is not None and self._subscription.untaken > 0))
 
     def end(self) -> None:
         """Send nothing more, from any thread."""
@@ -285,11 +284,8 @@ class _Viewer:
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
 
-    async def serve(self) -> None:
+    async def serve(self, subscription: Subscription) -> None:
         """Send until the socket is gone or too slow."""
-        subscription = await self._subscribe()
-        if subscription is None:
-            return
         sender = self.loop.create_task(self._send(subscription))
         ended = self.loop.create_task(subscription.wait_closed())
         try:
@@ -304,27 +300,23 @@ class _Viewer:
                 task.cancel()
             await asyncio.gather(sender, ended, return_exceptions=True)
 
-    async def _subscribe(self) -> Subscription | None:
+    async def subscribe(self, hub: Hub) -> Subscription | None:
+        """What its query asks for; `None`, and the socket is closed, where that cannot be had."""
         query = self.websocket.query_params
         wanted, after = query.get("run_id") or None, query.get("after") or None
+        run_id = None if wanted is None else hub.resolve(wanted)
         if after is not None and not re.fullmatch(r"[0-9]{1,18}", after):
             await self._close(_BAD_REQUEST, "after must be a whole number, 0 or more")
             return None
-        run_id = None
-        if wanted is not None:
-            await asyncio.to_thread(self._hub.wait_until_ready)
-            run_id = self._hub.resolve(wanted)
-            if run_id is None:
-                await self._close(_UNKNOWN_RUN, "there is no such run")
-                return None
-        self._subscription = self._hub.subscribe(
+        if wanted is not None and run_id is None:
+            await self._close(_UNKNOWN_RUN, "there is no such run")
+            return None
+        self._subscription = hub.subscribe(
             run_id=run_id,
             client_id=query.get("client_id") or None,
             after=None if after is None else int(after),
             log_id=query.get("log_id") or None,
         )
-        for frame in self._early:
-            self._subscription.offer([frame], len(frame))
         return self._subscription
 
     async def _send(self, subscription: Subscription) -> None:

@@ -314,9 +314,13 @@ class _History:
         self._fanout = hub._fanout
         # Bounded: a hub that nobody starts must not hold a worker thread for ever.
         self.wait_until_ready = hub.wait_until_ready
+        self._store = hub._ledger.store
         self.begin = hub._ledger.begin
         self.page = hub._ledger.page
         self.present = hub._ledger.present
+
+    def top(self) -> int:
+        return self._store.top
 
     def attach(self, subscription: Subscription) -> None:
         self._fanout.attach(subscription)

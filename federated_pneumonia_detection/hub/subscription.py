@@ -17,7 +17,7 @@ BOUND_BYTES = 1024 * 1024
 
 
 class History(Protocol):
-    """What a subscription asks of the hub. All but the first two may block, and run on a worker thread."""
+    """What a subscription asks of the hub. What comes after `top` may block, and runs on a worker thread."""
 
     def attach(self, subscription: Subscription) -> None:
         """Give it what is committed from now on."""
@@ -27,6 +27,9 @@ class History(Protocol):
 
     def wait_until_ready(self) -> None:
         """Wait until what was there at the start has been read."""
+
+    def top(self) -> int:
+        """The newest offset."""
 
     def begin(self, selection: Selection, after: int | None, log_id: str | None) -> tuple[Frame, Start]:
         """The `subscribed` frame, and where reading begins."""
@@ -69,6 +72,10 @@ class Subscription:
         self._queue: deque[Frame] = deque()
         self._queued_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
+        if after is None:
+            # Whatever is committed from this moment on is live for this viewer, however late it is served.
+            history.attach(self)
+            self._began_at = history.top()
 
     @property
     def untaken(self) -> int:
@@ -159,11 +166,13 @@ class Subscription:
             if self._is_over(turn):
                 return
             self._ready.append(first)
-            self._read_to = self._began_at = start.after
+            self._read_to = start.after
             if self._after is None:
-                self._history.attach(self)
                 present = await asyncio.to_thread(self._history.present, self.selection)
-                self._go_live(turn, present, start.after)
+                # What is newer than that is in the queue already, with everything before it.
+                self._go_live(turn, [frame for frame in present if frame.offset <= self._began_at], self._began_at)
+            else:
+                self._began_at = start.after
             return
         read = self._history.page
         frames, read_to, at_top = await asyncio.to_thread(read, self.selection, self._read_to, self._began_at)
