@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import msgspec
@@ -21,6 +22,8 @@ from federated_pneumonia_detection.server.service import Service, service_of
 __all__ = ["CancelAnswer", "CancelRequest", "router"]
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
+
+HEARD_WITHIN_S = 1.2
 
 
 class CancelRequest(StrictModel):
@@ -74,7 +77,7 @@ def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
         )
     if service.supervisor.cancel(run.run_id, reason=asked.reason, by=asked.by):
         return
-    if not run.hears_cancel:
+    if not _hears(service, run.run_id):
         raise Problem(
             409,
             f"Run {run.run_id!r} cannot hear: this server did not start it, and its logger does not listen.",
@@ -82,3 +85,15 @@ def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
         )
     if run.cancel_asked is None:
         request_cancel(service.settings.log_dir, run.run_id, reason=asked.reason, by=asked.by)
+
+
+def _hears(service: Service, run_id: str) -> bool:
+    """Whether a run listens. The hub looks at who writes twice a second; a run that has just begun is waited for."""
+    deadline = time.monotonic() + HEARD_WITHIN_S
+    while True:
+        run = service.hub.run(run_id)
+        if run is not None and run.hears_cancel:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)

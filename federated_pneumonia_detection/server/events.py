@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
-from federated_pneumonia_detection.hub.hub import Page, Subscription
+from federated_pneumonia_detection.hub.hub import Frame, Page, Subscription
 from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, RESTART, TOO_SLOW, UNKNOWN_RUN
 from federated_pneumonia_detection.server.openapi import refuses
 from federated_pneumonia_detection.server.problems import Problem
@@ -288,34 +288,40 @@ def _stream(service: Service, cursor: Cursor) -> Response:
     )
 
 
+def _on_one_line(frame: bytes) -> bytes:
+    # Legal inside a JSON string, and no line break to a browser; but fastapi.sse's formatter and more than one Python
+    # client split at them, and half a message is no JSON. Escaped, they are the same text to everybody.
+    for character in ("\u2028", "\u2029", "\x85"):
+        frame = frame.replace(character.encode(), b"\\u%04x" % ord(character))
+    return frame
+
+
 async def _server_sent(service: Service, cursor: Cursor) -> AsyncIterator[bytes]:
-    # Written here and not by fastapi.sse's formatter: that one splits data at every Unicode line separator, and U+2028
-    # inside a JSON string would come out of it as a line break, which is no JSON any more.
     subscription = service.hub.subscribe(
         run_id=cursor.run_id, client_id=cursor.client_id, after=cursor.after, log_id=cursor.log_id
     )
     log_id = service.hub.log_id
     closing = asyncio.create_task(service.closing.wait())
-    arrival: asyncio.Task[bytes] | None = None
+    arrival: asyncio.Task[Frame] | None = None
     try:
         while not service.closing.is_set():
             arrival = arrival or asyncio.ensure_future(anext(subscription))
             await asyncio.wait({arrival, closing}, timeout=SSE_COMMENT_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
             if not arrival.done():
-                yield b": still here\n\n"
+                if not service.closing.is_set():
+                    yield b": still here\n\n"
                 continue
             try:
                 frame = arrival.result()
             except StopAsyncIteration:
                 return
             arrival = None
-            offset = offset_of(frame)
-            if offset is not None:
-                yield b"id: %b:%d\ndata: %b\n\n" % (log_id.encode(), offset, frame)
+            if frame.offset:
+                yield b"id: %b:%d\ndata: %b\n\n" % (log_id.encode(), frame.offset, _on_one_line(frame))
             else:
                 if frame.startswith(b'{"type":"subscribed"'):
                     log_id = msgspec.json.decode(frame)["log_id"]
-                yield b"data: %b\n\n" % frame
+                yield b"data: %b\n\n" % _on_one_line(frame)
     finally:
         for task in (arrival, closing):
             if task is not None:

@@ -29,6 +29,7 @@ Status = Literal["queued", "started", "running", "completed", "failed", "cancell
 Mode = Literal["centralized", "federated"]
 Sort = Literal["live", "start_time", "-start_time", "updated_at", "-updated_at", "name", "-name", "status", "-status"]
 
+ENDS_WITHIN_S = 5.0
 LIVE = frozenset({"queued", "started", "running"})
 
 
@@ -138,12 +139,15 @@ def delete_run(request: Request, run_id: RunId) -> Response:
     """Its journals, documents and output are deleted; its checkpoints stay."""
     service = service_of(request)
     run = service.run(run_id)
+    active = Problem(409, f"Run {run.run_id!r} is {run.status}.", "Only an ended run is deleted; cancel it first.")
+    if run.status in LIVE:
+        raise active
+    if not service.supervisor.is_gone(run.run_id, within_s=ENDS_WITHIN_S):
+        raise Problem(409, f"The process of run {run.run_id!r} has not ended yet.", "Try again in a moment.")
     try:
         service.hub.forget(run.run_id)
-    except RunActive as error:
-        raise Problem(
-            409, f"Run {run.run_id!r} is {error.status}.", "Only an ended run is deleted; cancel it first."
-        ) from None
+    except RunActive:
+        raise active from None
     except UnknownRun:
         raise no_run(run_id) from None
     service.supervisor.forget(run.run_id)

@@ -170,11 +170,22 @@ class Supervisor:
         with self._lock:
             return [t.job for t in self._tracked.values() if not t.started and t.ended_at is None]
 
+    def is_gone(self, run_id: str, *, within_s: float) -> bool:
+        """Whether the process of a run has ended, waiting a little: a run's last word comes before its process ends."""
+        directory = self.jobs.directory(run_id)
+        deadline = time.monotonic() + within_s
+        while directory.lives():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
     def forget(self, run_id: str) -> None:
-        """Delete the job's files of an ended run."""
+        """Delete the job's files of a run whose process is gone."""
         with self._lock:
             self._tracked.pop(run_id, None)
         self.jobs.forget(run_id)
+        clear(self._settings.log_dir, run_id)
 
     def _look(self) -> None:
         while not self._closing:
@@ -184,7 +195,7 @@ class Supervisor:
                     if self._is_over(tracked):
                         with self._lock:
                             self._tracked.pop(tracked.job.run_id, None)
-                except OSError as error:  # a full disk, a directory gone: the others go on, and this one is tried again
+                except Exception as error:  # noqa: BLE001 a full disk, a database gone: the others go on, this is retried
                     log.warning("run %s: %s", tracked.job.run_id, error)
             self._start_what_fits()
             self._wake.wait(LOOK_EVERY_S if self._tracked else None)

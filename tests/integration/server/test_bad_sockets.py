@@ -6,6 +6,7 @@ import json
 import socket as sockets
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -187,16 +188,15 @@ def test_no_upgrade_is_told_what_to_do(server: BackgroundServer) -> None:
     assert b"application/problem+json" in answer
 
 
-def test_a_wrong_version_is_told_the_right_one(server: BackgroundServer) -> None:
+def test_a_wrong_version_is_told(server: BackgroundServer) -> None:
     with _line(server) as line:
         answer = _handshake(line, version="8")
-    assert b" 426 " in answer.splitlines()[0] or b" 400 " in answer.splitlines()[0]
-    assert b"13" in answer
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"Sec-WebSocket-Version" in answer
 
 
 def test_a_hundred_connections_come_and_go(server: BackgroundServer) -> None:
-    viewers = [_connect(server) for _ in range(100)]
-    for viewer in viewers:
-        assert json.loads(viewer.recv(timeout=20))["type"] == "subscribed"
-    for viewer in viewers:
-        viewer.socket.close()
+    with ExitStack() as stack:
+        viewers = [stack.enter_context(_connect(server)) for _ in range(100)]
+        for viewer in viewers:
+            assert json.loads(viewer.recv(timeout=20))["type"] == "subscribed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -251,3 +252,28 @@ def test_closing_the_server_closes_viewers_with_1012_and_ends_streams_and_polls(
     polling.join(10)
     assert poll_ended.is_set()
     assert time.monotonic() - began < 5
+
+
+def test_a_viewer_that_does_not_read_is_closed_with_4408_and_the_others_notice_nothing(
+    server: BackgroundServer, wait_until: Callable[..., None]
+) -> None:
+    text, got = "x" * 16_000, 0
+    # A window of its own that is small: what the kernel takes for a viewer is not the server's to count.
+    slow_line = sockets.socket()
+    slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    slow_line.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    with (
+        _logger(server) as logger,
+        _socket(server, "?after=0") as quick,
+        _socket(server, "?after=0", sock=slow_line, max_queue=1) as slow,
+    ):
+        for batch in range(1, 21):
+            for _ in range(50):
+                logger.log_custom_event("said", {"text": text})
+            while got < batch * 50:
+                got += json.loads(quick.recv(timeout=20))["type"] == "said"
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                slow.recv(timeout=20)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4408
