@@ -15,9 +15,11 @@ PRINTED = blocks("json")
 
 
 def said(logger: Any) -> dict[str, Any]:
-    """The last message in a logger's document."""
+    """The last message in a logger's journal."""
     logger.close()
-    return dict(json.loads(Path(logger.get_log_file_path()).read_text())["epochs"][-1])
+    journal = Path(logger.get_log_file_path()).with_suffix(".jsonl")
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    return dict([line for line in lines if line["type"] != "journal_end"][-1])
 
 
 def say(directory: Path, printed: dict[str, Any]) -> dict[str, Any]:
