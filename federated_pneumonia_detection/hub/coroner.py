@@ -28,7 +28,7 @@ _CLIENT_GRACE_S = 0.4
 
 
 class Coroner:
-    """Judges runs by their journals. All but `hears_cancel` and `directory_of` belong to the follower's thread.
+    """Judges runs by their journals. All but `hears_cancel`, `pid_of` and `directory_of` belong to the follower's thread.
 
     Args:
         ledger: What is known of the runs.
@@ -51,6 +51,7 @@ class Coroner:
         self._fallback = fallback
         self._lock = threading.Lock()
         self._hears: set[str] = set()
+        self._pids: dict[str, int] = {}
         self._directories: dict[str, str] = {}
         # What has been said and may not have come back through the log yet.
         self._said: set[tuple[str, str]] = set()
@@ -62,6 +63,11 @@ class Coroner:
         """Whether a living writer of the run looks at requests to stop."""
         with self._lock:
             return run_id in self._hears
+
+    def pid_of(self, run_id: str) -> int | None:
+        """The process that leads the run, or its newest client's."""
+        with self._lock:
+            return self._pids.get(run_id)
 
     def directory_of(self, run_id: str) -> str | None:
         """Where the run's journals lie."""
@@ -107,8 +113,9 @@ class Coroner:
             if any(j.alive and not j.over and j.header and "cancel" in j.header.hears for j in its)
         }
         directories = {run_id: str(Path(its[0].path).parent) for run_id, its in by_run.items()}
+        pids = {run_id: pid for run_id, its in by_run.items() if (pid := _leading_pid(its)) is not None}
         with self._lock:
-            self._hears, self._directories = hears, directories
+            self._hears, self._directories, self._pids = hears, directories, pids
 
     def _judge_run(self, run_id: str, journals: Sequence[FollowedJournal]) -> set[str]:
         state = self._ledger.state(run_id)
@@ -156,6 +163,12 @@ class Coroner:
             complete_dead(directory)
         except OSError as error:
             logger.warning("documents in %s cannot be completed: %s", directory, error)
+
+
+def _leading_pid(journals: Sequence[FollowedJournal]) -> int | None:
+    headers = [journal.header for journal in journals if journal.header is not None and not journal.is_hubs]
+    newest = max(headers, key=lambda header: (header.client_id is None, header.start), default=None)
+    return None if newest is None else newest.pid
 
 
 def _witness(journal: FollowedJournal) -> Witness:

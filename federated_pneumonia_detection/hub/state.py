@@ -134,6 +134,8 @@ class RunState(msgspec.Struct, frozen=True):
     notes: str = ""
     hears_cancel: bool = False
     """Its trainer looks at requests to stop; set by the hub, which knows who is alive."""
+    pid: int | None = None
+    """The process that leads the run (or its newest client); set by the hub, which read who writes."""
     cancel_asked: str | None = None
     """When somebody asked for a stop."""
     key_metric: str | None = None
