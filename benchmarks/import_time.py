@@ -28,9 +28,8 @@ def main() -> None:
         took.append(float(out[0]))
         busy.append(float(out[1]))
         modules, heavy = int(out[2]), out[3:]
-    print(
-        f"{'import of the loggers':<24}{'median ms':>11}{'least ms':>10}{'processor ms':>14}{'limit ms':>10}{'modules':>9}"
-    )
+    heads = f"{'median ms':>11}{'least ms':>10}{'processor ms':>14}{'limit ms':>10}{'modules':>9}"
+    print(f"{'import of the loggers':<24}{heads}")
     # The processor's time tells how long it takes where nothing else runs.
     figures = f"{statistics.median(took):>11.1f}{min(took):>10.1f}{min(busy):>14.1f}{LIMIT_MS:>10.0f}{modules:>9}"
     print(f"{'heavy: ' + (', '.join(heavy) or 'none'):<24}{figures}")
