@@ -71,7 +71,10 @@ export function CurveSide({ curve, cursor }: { curve: Curve; cursor: Cursor }) {
       </div>
       <div className="curve-axis" aria-hidden="true">
         {ticks.map((tick, i) => (
-          <span key={tick} style={{ bottom: `${((tick - min) / (max - min)) * 100}%` }}>
+          <span
+            key={`${tick} of ${min} to ${max}`}
+            style={{ bottom: `${((tick - min) / (max - min)) * 100}%` }}
+          >
             {texts[i]}
           </span>
         ))}

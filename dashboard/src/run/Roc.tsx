@@ -58,7 +58,7 @@ function Curve({ model }: { model: RunModel }) {
   return (
     <svg
       className="roc"
-      viewBox="-24 -8 184 182"
+      viewBox="-30 -8 190 182"
       role="img"
       aria-label={`ROC curve of the test split; ${words}`}
       preserveAspectRatio="xMidYMid meet"

@@ -73,10 +73,13 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
   const header = end ? null : sentence;
   const arriving = view.complete || !view.told ? null : model.federated ? view.told.round : view.told.epoch;
   const screen = { model, cursor, now: at, age, arriving };
+  // A queued run has neither plan nor hospitals: its places are made anew, at once, when it begins.
+  const begun = model.started === null ? "queued" : "begun";
   return (
     <>
       {phone ? (
         <PhoneFrame
+          key={begun}
           model={model}
           sentence={header}
           badge={badge}
@@ -93,9 +96,9 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
           <RunHeader model={model} sentence={header} badge={badge} onStop={onStop} />
           {end}
           {model.federated ? (
-            <FederatedScreen {...screen} told={told} />
+            <FederatedScreen key={begun} {...screen} told={told} />
           ) : (
-            <CentralisedScreen {...screen} silentSince={silentSince} />
+            <CentralisedScreen key={begun} {...screen} silentSince={silentSince} />
           )}
         </div>
       )}
