@@ -76,6 +76,7 @@ function afresh(state: RunState): RunState {
     told: state.told,
     updated_at: state.updated_at,
     hears_cancel: state.hears_cancel,
+    pid: state.pid,
   };
 }
 

@@ -120,6 +120,8 @@ export interface RunState {
   readonly spans: readonly Span[];
   /** Of whoever leads the run. */
   readonly pace: Pace;
+  /** The process that leads the run (or its newest client); set by the server, which read who writes. */
+  readonly pid: number | null;
   /** When whoever leads the run began this attempt. */
   readonly begun: string | null;
   /** Not only clients log: the run ends when who leads it says so. */
@@ -178,6 +180,7 @@ export function emptyState(runId: string): RunState {
     rounds_with_failures: [],
     spans: [],
     pace: NO_PACE,
+    pid: null,
     begun: null,
     led: false,
     end: null,

@@ -48,7 +48,7 @@ export function withTold(model: RunModel, told: RunState, complete: boolean): Ru
     ...model,
     runId: told.run_id,
     hearsCancel: told.hears_cancel,
-    state: { ...model.state, hears_cancel: told.hears_cancel },
+    state: { ...model.state, hears_cancel: told.hears_cancel, pid: told.pid },
   };
   if (complete) return facts;
   const federated = told.mode === "federated" || model.federated;
