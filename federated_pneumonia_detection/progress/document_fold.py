@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import heapq
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -147,7 +146,7 @@ class Folded:
         for one in said[self._taken :]:
             self._summary.take(one.glance)
         self._taken = len(said)
-        return copy.copy(self._summary)
+        return msgspec.structs.replace(self._summary)
 
 
 def render(sources: list[Source], summary: Summary) -> bytes:

@@ -266,7 +266,8 @@ class _Head(msgspec.Struct, gc=False):
 _ENCODER = msgspec.json.Encoder()
 _HEAD = msgspec.json.Decoder(_Head)
 _CUSTOM = msgspec.json.Decoder(Custom)
-_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGE_TYPES.items()}
+# Made when first needed: a training process writes messages and reads none.
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
 
 def is_lifecycle(type_name: str) -> bool:
@@ -293,5 +294,11 @@ def decode(body: bytes | str) -> Message | Custom:
         msgspec.DecodeError: it is not JSON, has no `type`, or a field has another type (`ValidationError`).
     """
     name = _HEAD.decode(body).type
-    decoder = _DECODERS.get(name)
-    return _CUSTOM.decode(body) if decoder is None else decoder.decode(body)
+    decoder = _decoders.get(name)
+    if decoder is None:
+        kind = MESSAGE_TYPES.get(name)
+        if kind is None:
+            return _CUSTOM.decode(body)
+        decoder = _decoders[name] = msgspec.json.Decoder(kind)
+    message: Message = decoder.decode(body)
+    return message
