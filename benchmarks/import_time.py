@@ -1,4 +1,7 @@
-"""How long the loggers take to import in a fresh process, and that they bring neither torch nor a web framework."""
+"""How long the loggers take to import in a fresh process, and that they bring neither torch nor a web framework.
+
+Beside it, in turns, what of it is the serialiser and the parts of the standard library that every logger needs.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,40 @@ import sys
 
 TIMES = 15
 LIMIT_MS = 100.0
-MODULE = "federated_pneumonia_detection.src.utils.loggers.websocket_progress_logger"
+LOGGERS = "federated_pneumonia_detection.src.utils.loggers.websocket_progress_logger"
 HEAVY = ("torch", "numpy", "fastapi", "starlette", "sqlalchemy", "pydantic", "asyncio", "multiprocessing")
 
-CODE = f"""
+CODE = """
 import sys, time
 before, begin, busy = set(sys.modules), time.perf_counter(), time.process_time()
-import {MODULE}
+import {what}
 took, busy = (time.perf_counter() - begin) * 1000, (time.process_time() - busy) * 1000
-print(took, busy, len(set(sys.modules) - before), *[name for name in {HEAVY!r} if name in sys.modules])
+print(took, busy, len(set(sys.modules) - before), *[name for name in {heavy!r} if name in sys.modules])
 """
+
+
+def imported(what: str) -> list[str]:
+    """What a fresh process says of this import: milliseconds, of them the processor's, modules, heavy ones."""
+    code = CODE.format(what=what, heavy=HEAVY)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
 
 def main() -> None:
     """Print the table."""
-    took, busy, modules, heavy = [], [], 0, []
+    rows = {"the loggers": LOGGERS, "msgspec, pathlib, threading": "msgspec, pathlib, threading"}
+    told: dict[str, list[list[str]]] = {name: [] for name in rows}
     for _ in range(TIMES):
-        out = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
-        took.append(float(out[0]))
-        busy.append(float(out[1]))
-        modules, heavy = int(out[2]), out[3:]
-    heads = f"{'median ms':>11}{'least ms':>10}{'processor ms':>14}{'limit ms':>10}{'modules':>9}"
-    print(f"{'import of the loggers':<24}{heads}")
-    # The processor's time tells how long it takes where nothing else runs.
-    figures = f"{statistics.median(took):>11.1f}{min(took):>10.1f}{min(busy):>14.1f}{LIMIT_MS:>10.0f}{modules:>9}"
-    print(f"{'heavy: ' + (', '.join(heavy) or 'none'):<24}{figures}")
+        for name, what in rows.items():
+            told[name].append(imported(what))
+    print(
+        f"{'import of':<30}{'median ms':>10}{'least ms':>10}{'processor ms':>14}{'limit ms':>10}{'modules':>9}  heavy"
+    )
+    for name, lines in told.items():
+        # The processor's time tells how long it takes where nothing else runs.
+        took, busy = [float(line[0]) for line in lines], [float(line[1]) for line in lines]
+        limit = f"{LIMIT_MS:.0f}" if name == "the loggers" else ""
+        figures = f"{statistics.median(took):>10.1f}{min(took):>10.1f}{min(busy):>14.1f}{limit:>10}{lines[0][2]:>9}"
+        print(f"{name:<30}{figures}  {', '.join(lines[0][3:]) or 'none'}")
 
 
 if __name__ == "__main__":
