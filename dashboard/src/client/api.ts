@@ -118,13 +118,6 @@ export async function cancelRun(runId: string, reason?: string): Promise<void> {
   await send("POST", `${runPath(runId)}/cancel`, reason === undefined ? {} : { reason });
 }
 
-export async function editRun(
-  runId: string,
-  changes: { name?: string; tags?: readonly string[]; notes?: string },
-): Promise<void> {
-  await send("PATCH", runPath(runId), changes);
-}
-
 export async function deleteRun(runId: string): Promise<void> {
   await ask(runPath(runId), { method: "DELETE" });
 }

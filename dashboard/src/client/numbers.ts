@@ -10,12 +10,6 @@ export function rate(value: number | null | undefined, digits = 3): string {
   return value < 0 && Number(text) !== 0 ? MINUS + text : text;
 }
 
-/** A difference, its sign always written: `+0.066`, `−0.016`. */
-export function signed(value: number | null | undefined, digits = 3): string {
-  const text = rate(value, digits);
-  return text === "–" || text.startsWith(MINUS) || Number(text) === 0 ? text : `+${text}`;
-}
-
 /** A count: `4,708`. */
 export function count(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";

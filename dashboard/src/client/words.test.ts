@@ -5,7 +5,7 @@ import { foldState } from "./fold.state";
 import type { Said } from "./model";
 import { emptyState, type RunState } from "./state";
 import { durationWords } from "./wording";
-import { described, metricWords, silentFor, statusWord } from "./words";
+import { described, metricWords, silentFor } from "./words";
 
 /** Recorded runs that the Python fold is tested on too (`tests/recordings`). */
 const RECORDINGS = resolve(import.meta.dirname, "../../../tests/recordings");
@@ -118,7 +118,6 @@ describe("the sentence of a centralised run", () => {
       { type: "training_cancelled", timestamp: at(70), by: "an operator", reason: "too slow" },
     ]);
     expect(described(state, T0).sentence).toBe("Stopped by an operator in epoch 1 of 3.");
-    expect(statusWord(state)).toBe("Stopped by an operator");
   });
 
   it("calls a trainer silent only after ten usual gaps and thirty seconds, and never failed", () => {

@@ -7,22 +7,12 @@
  */
 
 import { ended, lastHeard } from "./fold.state";
-import type { RunStatus } from "./model";
 import { number, whole } from "./reading";
 import type { ClientState, ClientStatus, Pace, RunState } from "./state";
 import { timeLeft } from "./timeLeft";
 import { seconds } from "./times";
 import { countOf, durationWords, expected, isFederated, median, ofTotal, progressOf } from "./wording";
 
-const WORDS: Readonly<Record<RunStatus, string>> = {
-  queued: "Waiting to start",
-  started: "Starting",
-  running: "Running",
-  completed: "Finished",
-  failed: "Failed",
-  cancelled: "Stopped",
-  lost: "Lost",
-};
 const SILENT_AT_LEAST_S = 30;
 const SILENT_UNKNOWN_S = 300;
 const USUAL_NEEDS_GAPS = 3;
@@ -48,13 +38,6 @@ export function described(state: RunState, now: number): RunState {
   };
   const [sentence, detail] = sentences(whole_, at);
   return { ...whole_, sentence, detail_sentence: detail };
-}
-
-/** The run's state in a word or two. */
-export function statusWord(state: Pick<RunState, "status" | "stopped_by">): string {
-  return state.status === "cancelled" && state.stopped_by
-    ? `Stopped by ${state.stopped_by}`
-    : WORDS[state.status];
 }
 
 /** Seconds since the run was heard last, where that is long enough to mean something; else `null`. */
