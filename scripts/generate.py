@@ -22,7 +22,7 @@ def generated() -> dict[Path, str]:
     return {
         ROOT / "docs/reference/messages.schema.json": schema.json_schema_text(),
         ROOT / "dashboard/src/client/messages.generated.ts": schema.typescript_text(),
-        ROOT / "dashboard/src/client/closeCodes.generated.ts": close_codes.typescript_text(),
+        ROOT / "dashboard/src/client/closeCodes.generated.ts": close_codes.typescript(),
         ROOT / "docs/reference/messages.md": reference.messages_page(),
         ROOT / "docs/reference/configuration.md": reference.configuration_page(),
         ROOT / "docs/reference/cli.md": reference.cli_page(),

@@ -162,7 +162,11 @@ class TrainingConfig(_Strict):
         default=0, ge=0, le=256, description="Processes that load images; 0: the training process itself."
     )
     threads: int | None = Field(
-        default=None, ge=1, le=1024, description="CPU threads torch may use; null: half the cores, at most four (waiting threads cost more than they bring)."
+        default=None,
+        ge=1,
+        le=1024,
+        description="CPU threads torch may use; null: half the cores, at most four (waiting threads cost more than "
+        "they bring).",
     )
 
 

@@ -1,4 +1,4 @@
-"""The guide's import path for the loggers without a WebSocket; they live in `federated_pneumonia_detection.progress`."""
+"""The guide's import path for the loggers without a WebSocket; they live in the part `progress`."""
 
 from federated_pneumonia_detection.progress import FederatedProgressLogger, ProgressLogger
 

@@ -1,4 +1,4 @@
-"""The guide's import path for the `ConnectionManager`, misspelt as there; it lives in `federated_pneumonia_detection.hub`."""
+"""The guide's import path for the `ConnectionManager`, misspelt as there; it lives in the part `hub`."""
 
 from federated_pneumonia_detection.hub import ConnectionManager
 
