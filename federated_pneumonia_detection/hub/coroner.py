@@ -28,7 +28,7 @@ _CLIENT_GRACE_S = 0.4
 
 
 class Coroner:
-    """Judges runs by their journals. All but `hears_cancel`, `pid_of` and `directory_of` belong to the follower's thread.
+    """Judges runs by their journals, on the follower's thread; what it knows of a run may be asked from any.
 
     Args:
         ledger: What is known of the runs.

@@ -50,6 +50,9 @@ class DatabaseFile:
         except OSError as error:
             self.close()
             raise DatabaseUnusable(str(path), error.strerror or str(error)) from None
+        except StoreHeld:
+            self.close()
+            raise
 
     @classmethod
     def of(cls, url: sa.URL) -> DatabaseFile | None:

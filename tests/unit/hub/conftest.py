@@ -1,0 +1,35 @@
+"""What the hub's unit tests share: messages as a journal has them, and stores of each kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federated_pneumonia_detection.hub.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.store import Arrival, Store
+
+
+@pytest.fixture
+def arrival() -> Callable[..., Arrival]:
+    """Make an arrival: `arrival(3, writer="a", type="epoch_end", phase="val")`."""
+
+    def make(n: int, *, writer: str = "w", run_id: str = "run", client_id: str | None = None, **said: Any) -> Arrival:
+        message = {"type": "said", **said, "n_said": n}
+        return Arrival(
+            writer, n, run_id, client_id, message["type"], str(message.get("phase", "")), json.dumps(message).encode()
+        )
+
+    return make
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store, of each kind."""
+    made: Store = MemoryStore() if request.param == "memory" else SqlStore(f"sqlite:///{tmp_path / 'contract.sqlite3'}")
+    yield made
+    made.close()
