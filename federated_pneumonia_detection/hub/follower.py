@@ -10,8 +10,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,7 +31,7 @@ NOTE_SUFFIX = ".follow"
 _LOOK_EVERY_S = 1.0
 _LIFE_EVERY_S = 0.5
 _RETRY_EVERY_S = 0.5
-_BATCH = 1000
+_BATCH_MESSAGES, _BATCH_BYTES = 1000, 256 * 1024
 # A file that was over this long before anybody followed its directory is no news.
 _NEWS_SLACK_S = 2.0
 
@@ -308,7 +307,7 @@ class Follower:
             return
         self._held.difference_update(due)
         stream = merge([((reading.timestamp, reading) for reading in journal.take(now)) for journal in due])
-        while batch := list(islice(stream, _BATCH)):
+        while batch := _batch(stream):
             if not self._commit(batch):
                 if self._reset:
                     return
@@ -371,3 +370,15 @@ class Follower:
         except LogReplaced as error:
             logger.warning("%s", error)
             self._reset = True
+
+
+def _batch(stream: Iterator[Reading]) -> list[Reading]:
+    """The next readings to commit in one transaction, neither too many nor too large."""
+    batch: list[Reading] = []
+    size = 0
+    for reading in stream:
+        batch.append(reading)
+        size += len(reading.arrival.body) if reading.arrival is not None else 0
+        if len(batch) >= _BATCH_MESSAGES or size >= _BATCH_BYTES:
+            break
+    return batch

@@ -13,7 +13,10 @@ from federated_pneumonia_detection.hub.frames import Frame
 __all__ = ["BOUND_BYTES", "History", "Subscription"]
 
 BOUND_BYTES = 1024 * 1024
-"""What a viewer may leave untaken before it is sent away to come back with its cursor."""
+"""What a viewer may leave untaken for more than a moment before it is sent away to come back with its cursor."""
+BURST_BYTES = 4 * BOUND_BYTES
+"""What it may leave untaken even for a moment: what many messages written at once come to."""
+MOMENT_S = 0.5
 
 
 class History(Protocol):
@@ -71,6 +74,8 @@ class Subscription:
         # What came live since this was attached, not taken yet.
         self._queue: deque[Frame] = deque()
         self._queued_bytes = 0
+        # Set while more than the bound waits: whether that lasts is looked at a moment later.
+        self._judging: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
         if after is None:
             # Whatever is committed from this moment on is live for this viewer, however late it is served.
@@ -110,6 +115,9 @@ class Subscription:
             self._history.detach(self, forget=True)
             self._queue.clear()
             self._ready.clear()
+            self._queued_bytes = 0
+            if self._judging is not None:
+                self._judging.cancel()
             self._ended.set()
             self._notify()
 
@@ -125,10 +133,11 @@ class Subscription:
             self._drop_old_steps(frames)
         self._queue.extend(frames)
         self._queued_bytes += size_bytes
-        if self._queued_bytes > BOUND_BYTES:
-            self.too_slow = True
-            self.close()
+        if self._queued_bytes > BURST_BYTES:
+            self._send_away()
             return
+        if self._queued_bytes > BOUND_BYTES and self._judging is None:
+            self._judging = self.loop.call_later(MOMENT_S, self._judge)
         self._notify()
 
     def restart(self) -> None:
@@ -144,6 +153,16 @@ class Subscription:
         # An offset of a log that is gone: the new `subscribed` will say that it was not recovered.
         self._after, self._log_id = 0, self._log_id or "gone"
         self._notify()
+
+    def _judge(self) -> None:
+        self._judging = None
+        if self._queued_bytes > BOUND_BYTES:
+            self._send_away()
+
+    def _send_away(self) -> None:
+        if not self._closed:
+            self.too_slow = True
+            self.close()
 
     def _notify(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,5 +82,5 @@ def test_nothing_is_lost_twice_or_out_of_order_and_batches_keep_their_distance(
     taken += throttle.take(now=1e9)
 
     assert taken == list(range(len(arrivals)))
-    for (before, _), (after, urgent) in zip(sent_at, sent_at[1:], strict=False):
+    for (before, _), (after, urgent) in pairwise(sent_at):
         assert urgent or after - before >= interval - 1e-9
