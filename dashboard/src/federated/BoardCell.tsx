@@ -10,7 +10,7 @@ interface Props {
   cell: Cell;
   name: string;
   mode: CellMode;
-  rare: boolean;
+  few: boolean;
   active: boolean;
   onHover: (over: boolean) => void;
   onPick: () => void;
@@ -19,7 +19,7 @@ interface Props {
 /** One hospital in one round. */
 export const BoardCell = memo(Drawn, same);
 
-function Drawn({ id, cell, name, mode, rare, active, onHover, onPick }: Props) {
+function Drawn({ id, cell, name, mode, few, active, onHover, onPick }: Props) {
   return (
     // The grid has the one tab stop and the keys; the pointer may point at a cell directly.
     // biome-ignore lint/a11y/useKeyWithClickEvents: Enter on the grid does the same
@@ -36,12 +36,12 @@ function Drawn({ id, cell, name, mode, rare, active, onHover, onPick }: Props) {
       onMouseDown={(event) => event.preventDefault()}
       onClick={onPick}
     >
-      <Inside cell={cell} mode={mode} rare={rare} />
+      <Inside cell={cell} mode={mode} few={few} />
     </span>
   );
 }
 
-function Inside({ cell, mode, rare }: { cell: Cell; mode: CellMode; rare: boolean }) {
+function Inside({ cell, mode, few }: { cell: Cell; mode: CellMode; few: boolean }) {
   if (cell.state === "future") return <span className="cell-dot" />;
   if (cell.failed) {
     return (
@@ -50,7 +50,7 @@ function Inside({ cell, mode, rare }: { cell: Cell; mode: CellMode; rare: boolea
       </span>
     );
   }
-  if (mode !== "time") return <span className="cell-value">{cellValue(cell, mode, rare)}</span>;
+  if (mode !== "time") return <span className="cell-value">{cellValue(cell, mode, few)}</span>;
   return (
     // Shapes, not boxes: that they grow moves nothing in the layout.
     <svg className="cell-time" aria-hidden="true">
@@ -84,7 +84,7 @@ function same(before: Props, after: Props): boolean {
   return (
     before.mode === after.mode &&
     before.active === after.active &&
-    before.rare === after.rare &&
+    before.few === after.few &&
     before.name === after.name &&
     before.cell.record === after.cell.record &&
     before.cell.state === after.cell.state &&

@@ -97,6 +97,7 @@ export function BoardGrid({ model, board, width, mode, curve }: Props) {
           style={{ width: whole }}
         >
           <Rows
+            model={model}
             board={board}
             width={width}
             mode={mode}

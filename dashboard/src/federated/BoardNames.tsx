@@ -15,7 +15,7 @@ export function BoardNames({ board, side }: { board: Board; side: ReactNode }) {
           <Mark look={row.look} />
           <span className="name">
             <b title={row.name}>{row.name}</b>
-            <span className="facts">
+            <span className="facts" title={[row.facts, row.rare].filter(Boolean).join(", ")}>
               {row.facts}
               {row.rare && (
                 <>

@@ -1,13 +1,15 @@
 // biome-ignore-all lint/a11y/useSemanticElements: an ARIA grid of positioned cells, which a table's layout cannot give
 // biome-ignore-all lint/a11y/useFocusableInteractive: the grid is one tab stop; its cells are reached by arrow keys
+import type { RunModel } from "../client/model";
 import { minuteSecond } from "../run/time";
 import type { CellMode } from "./Board";
 import { BoardCell } from "./BoardCell";
-import type { Board, Column } from "./board";
+import { type Board, type Column, tooFew } from "./board";
 import { cellId, type Place } from "./place";
 import type { Window } from "./windowing";
 
 interface Props {
+  model: RunModel;
   board: Board;
   width: number;
   mode: CellMode;
@@ -18,8 +20,9 @@ interface Props {
 }
 
 /** The head and a row for each hospital, with the columns that are in sight. */
-export function Rows({ board, width, mode, window, active, onHover, onPick }: Props) {
+export function Rows({ model, board, width, mode, window, active, onHover, onPick }: Props) {
   const columns = board.columns.slice(window.from, window.to);
+  const few = board.rows.map((row) => row.client !== null && tooFew(model, row.client.clientId) !== null);
   return (
     <>
       <div className="board-row board-head" role="row">
@@ -55,7 +58,7 @@ export function Rows({ board, width, mode, window, active, onHover, onPick }: Pr
                 cell={board.cell(r, place.column)}
                 name={row.name}
                 mode={mode}
-                rare={row.rare !== null}
+                few={few[r] ?? false}
                 active={active?.row === r && active.column === place.column}
                 onHover={(over) => onHover(over && column.state !== "future" ? place : null)}
                 onPick={() => onPick(place)}

@@ -3,7 +3,7 @@ import { federated } from "../../test/fixtures/federated";
 import { fold } from "../client/fold";
 import { emptyModel } from "../client/model";
 import { described } from "../client/words";
-import { boardOf, cellValue, columnWidth, partsOf } from "./board";
+import { boardOf, cellValue, columnWidth, partsOf, tooFew } from "./board";
 import { panelOf } from "./openPanel";
 import { lateBy } from "./rounds";
 
@@ -100,5 +100,24 @@ describe("columnWidth", () => {
     expect([columnWidth(600, 20), columnWidth(600, 3), columnWidth(1080, 20), columnWidth(600, 100)]).toEqual(
       [30, 140, 54, 30],
     );
+  });
+});
+
+describe("tooFew", () => {
+  it("is said of fewer than five cases, told at the start or by the hospital itself", () => {
+    expect(tooFew(model, "Northgate")).toBeNull();
+    const data = { ...model.data, clients: { Northgate: { val: { n: 30, normal: 26, pneumonia: 4 } } } };
+    expect(tooFew({ ...model, data }, "Northgate")).toBe("not shown: 4 pneumonia");
+    const message = {
+      type: "round_end",
+      timestamp: "2026-11-24T10:00:00+00:00",
+      run_id: "r",
+      offset: 1,
+      client_id: "client_0",
+      round: 1,
+      fit_metrics: {},
+      eval_metrics: { val_auroc: 0.5, num_normal: 1, num_pneumonia: 9 },
+    };
+    expect(tooFew(fold(emptyModel("r"), [message]), "client_0")).toBe("not shown: 1 normal");
   });
 });

@@ -1,7 +1,7 @@
 /** The board as a value: hospitals in rows, rounds in columns, and in each cell how the round's time was spent. */
 
 import { type Look, lookOf } from "../charts/marks";
-import type { Client, ClientFailure, ClientRound, Round, RunModel } from "../client/model";
+import type { Client, ClientFailure, ClientRound, Metrics, Round, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { median } from "../run/time";
 import { hospitalCount, isOpenRound, lateBy, spanOf, usualDuration } from "./rounds";
@@ -184,10 +184,7 @@ function factsOf(model: RunModel, client: Client | null, index: number): Row {
     };
   }
   const images = `${count(told.n)} images`;
-  const small = [
-    told.normal !== null && told.normal < RARE ? `only ${told.normal} normal` : null,
-    told.pneumonia !== null && told.pneumonia < RARE ? `only ${told.pneumonia} pneumonia` : null,
-  ].find((words) => words !== null);
+  const small = few(told.normal, "normal") ?? few(told.pneumonia, "pneumonia");
   const normal = told.normal === null || small ? "" : `, ${count(told.normal)} normal`;
   return {
     key: id,
@@ -195,8 +192,13 @@ function factsOf(model: RunModel, client: Client | null, index: number): Row {
     name: id,
     look: lookOf(client.index),
     facts: images + normal,
-    rare: small ?? null,
+    rare: small,
   };
+}
+
+function few(cases: number | null, what: string): string | null {
+  if (cases === null || cases >= RARE) return null;
+  return cases === 0 ? `no ${what}` : `only ${cases} ${what}`;
 }
 
 function newestSamples(model: RunModel, clientId: string): number | null {
@@ -208,12 +210,12 @@ function newestSamples(model: RunModel, clientId: string): number | null {
 }
 
 /** What a cell says as text: the local value of a metric, in as few characters as 30 px hold. */
-export function cellValue(cell: Cell, metric: "auroc" | "loss", rare: boolean): string {
+export function cellValue(cell: Cell, metric: "auroc" | "loss", few: boolean): string {
   if (cell.failed || !cell.record) return "";
   const { evaluation, fit, localEpochs } = cell.record;
   const newest = localEpochs[localEpochs.length - 1]?.metrics;
   if (metric === "auroc") {
-    if (rare) return "n/a";
+    if (few) return "n/a";
     const value = evaluation?.val_auroc ?? newest?.val_auroc;
     return value == null ? "" : rate(value, 2).replace(/^0/, "");
   }
@@ -221,12 +223,25 @@ export function cellValue(cell: Cell, metric: "auroc" | "loss", rare: boolean): 
   return value == null ? "" : rate(value, 2).replace(/^0/, "");
 }
 
+/** Fewer cases of a class than this, and a hospital's AUROC says nothing. */
+const FEW = 5;
+
 /** Why a local AUROC is not shown: fewer than five cases of a class. */
 export function tooFew(model: RunModel, clientId: string): string | null {
-  const split = model.data.clients[clientId]?.val;
-  if (!split) return null;
-  if (split.normal !== null && split.normal < 5) return `not shown: ${split.normal} normal`;
-  if (split.pneumonia !== null && split.pneumonia < 5) return `not shown: ${split.pneumonia} pneumonia`;
+  const told = model.data.clients[clientId]?.val;
+  const newest = newestEvaluation(model, clientId);
+  const normal = told?.normal ?? newest?.num_normal ?? null;
+  const pneumonia = told?.pneumonia ?? newest?.num_pneumonia ?? null;
+  if (normal !== null && normal < FEW) return `not shown: ${normal} normal`;
+  if (pneumonia !== null && pneumonia < FEW) return `not shown: ${pneumonia} pneumonia`;
+  return null;
+}
+
+function newestEvaluation(model: RunModel, clientId: string): Metrics | null {
+  for (let i = model.rounds.length - 1; i >= 0; i--) {
+    const evaluation = model.rounds[i]?.clients[clientId]?.evaluation;
+    if (evaluation) return evaluation;
+  }
   return null;
 }
 
