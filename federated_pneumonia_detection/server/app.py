@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import federated_pneumonia_detection
 from federated_pneumonia_detection.config import CentralizedRequest, FederatedRequest
+from federated_pneumonia_detection.hub.errors import UnknownRun
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.server import (
     cancelling,
@@ -28,7 +30,7 @@ from federated_pneumonia_detection.server.database import open_hub
 from federated_pneumonia_detection.server.page import Fallback
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.security import Guard
-from federated_pneumonia_detection.server.service import Service
+from federated_pneumonia_detection.server.service import Service, no_run
 from federated_pneumonia_detection.server.settings import ServerSettings
 from federated_pneumonia_detection.server.supervision import Supervisor
 from federated_pneumonia_detection.server.trainings import Accepted
@@ -53,6 +55,12 @@ def make_service(settings: ServerSettings) -> Service:
     supervisor = Supervisor(settings, lambda: hub)
     hub = open_hub(settings, supervisor.death_report)
     return Service(settings, hub, supervisor)
+
+
+async def _on_unknown_run(request: Request, error: Exception) -> Response:
+    """A run that was there when we looked and is not any more."""
+    wrong = no_run(str(getattr(error, "run_id", "")))
+    return problems.problem_response(404, wrong.title, wrong.right, instance=request.url.path)
 
 
 def create_app(settings: ServerSettings | None = None, *, service: Service | None = None) -> FastAPI:
@@ -86,6 +94,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     )
     app.state.service = parts
     problems.install(app)
+    app.add_exception_handler(UnknownRun, _on_unknown_run)
     app.add_middleware(Guard, allow_origins=parts.settings.allow_origins)
     for family in (
         runs,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import JSONResponse, Response
 
@@ -19,6 +19,8 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["health"])
 
+STUCK_S = 2.0
+
 _OK = {"type": "object", "properties": {"status": {"const": "ok"}, "version": {"type": "string"}}}
 
 
@@ -30,10 +32,12 @@ async def healthz() -> Response:
 
 @router.get("/readyz", summary="Is it ready", responses=answers(_OK, "It is.") | refuses(403, 503))
 async def readyz(request: Request) -> Response:
-    """Ready is: the journals that were there have been read, and the server is not closing."""
+    """Ready is: journals have been read, what is new goes into the log, and the server is not closing."""
     service = service_of(request)
     if service.closing.is_set():
         raise Problem(503, "The server is closing.", "The next one takes over what runs.")
+    if service.hub.stats().get("log_stuck_seconds", 0) > STUCK_S:
+        raise Problem(503, "The log takes no messages.", "See to the disk of the database; journals lose nothing.")
     return JSONResponse({"status": "ok", "version": federated_pneumonia_detection.__version__})
 
 
@@ -44,7 +48,7 @@ class _Numbers(Collector):
         self._service = service
 
     def collect(self) -> Iterable[Metric]:
-        yield from _gauges("hub", self._service.hub.stats())
+        yield from _families("hub", self._service.hub.stats())
         by_status: dict[str, int] = {}
         for run in self._service.hub.runs():
             by_status[run.status] = by_status.get(run.status, 0) + 1
@@ -54,11 +58,14 @@ class _Numbers(Collector):
         yield runs
 
 
-def _gauges(part: str, numbers: dict[str, float]) -> Iterator[Metric]:
+def _families(part: str, numbers: dict[str, float]) -> Iterator[Metric]:
     for name, value in numbers.items():
-        gauge = GaugeMetricFamily(f"fpd_{part}_{name}", f"{name.replace('_', ' ').capitalize()}.")
-        gauge.add_metric([], value)
-        yield gauge
+        counts = name.endswith("_total")
+        family = CounterMetricFamily if counts else GaugeMetricFamily
+        described = name.removesuffix("_total").replace("_", " ")
+        metric = family(f"fpd_{part}_{name}", f"{described.capitalize()}.")
+        metric.add_metric([], value)
+        yield metric
 
 
 @router.get(

@@ -12,7 +12,7 @@ from federated_pneumonia_detection.hub.hub import Hub
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.settings import ServerSettings
-from federated_pneumonia_detection.server.supervision import Supervisor
+from federated_pneumonia_detection.server.supervision import ENDED, Supervisor
 
 __all__ = ["Service", "no_run", "service_of"]
 
@@ -42,6 +42,11 @@ class Service:
         """Stop reading; trainings go on."""
         self.supervisor.close()
         self.hub.close()
+
+    def has_ended(self, run_id: str) -> bool:
+        """Whether the run's last word has been said (its process may take a moment longer)."""
+        state = self.hub.run(run_id)
+        return state is not None and state.status in ENDED
 
     def run(self, run_id: str) -> RunState:
         """The run called `run_id` (or `latest`).

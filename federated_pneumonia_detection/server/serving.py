@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 
 from federated_pneumonia_detection.hub.errors import HubError
 from federated_pneumonia_detection.server.app import create_app, make_service
@@ -53,6 +54,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.service = service
         self.stopped_by: signal.Signals | None = None
+        self.last_lines: list[str] = []
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -61,9 +63,11 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_ready()
 
-    def left_running(self) -> list[str]:
+    def _what_goes_on(self) -> list[str]:
         """The lines that say which trainings go on without the server."""
-        running, waiting = self.service.supervisor.running(), self.service.supervisor.waiting()
+        supervisor = self.service.supervisor
+        running = [job for job in supervisor.running() if not self.service.has_ended(job.run_id)]
+        waiting = supervisor.waiting()
         lines = [f"Still training: {job.run_id} ({job.experiment_name})" for job in running]
         lines += [f"Still waiting: {job.run_id} ({job.experiment_name})" for job in waiting]
         return [*lines, "The next `fpd serve` on this log directory takes them over."] if lines else []
@@ -71,6 +75,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what waits, then close viewers (1012) and the rest."""
         self.service.closing.set()
+        self.last_lines = await run_in_threadpool(self._what_goes_on)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -139,7 +144,7 @@ def serve(
 
         server = _Server(service, ready)
         server.run(sockets=sockets)
-        for line in server.left_running():
+        for line in server.last_lines:
             say(line)
     finally:
         for listener in sockets:

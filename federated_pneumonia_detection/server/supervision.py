@@ -26,7 +26,7 @@ from federated_pneumonia_detection.progress.messages import RunQueued, TrainingC
 from federated_pneumonia_detection.server.jobs import Exit, Job, JobDirectory, Jobs
 from federated_pneumonia_detection.server.settings import ServerSettings
 
-__all__ = ["Cancel", "Supervisor"]
+__all__ = ["ENDED", "Cancel", "Supervisor"]
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,6 @@ from federated_pneumonia_detection.server.service import Service, service_of
 
 __all__ = ["Accepted", "accept", "is_allowed"]
 
-PHANTOMS = "phantoms"
-
 
 class Accepted(msgspec.Struct, frozen=True):
     """The answer to a start: the run's id, known everywhere from now on."""
@@ -87,6 +85,7 @@ def _source(given: str, roots: Iterable[Path]) -> str:
         Problem: 422; whether something exists outside the roots is not told.
     """
     from federated_pneumonia_detection.data import DataError, find_source
+    from federated_pneumonia_detection.data.sources import PHANTOMS
 
     if given == PHANTOMS:
         return given
