@@ -174,7 +174,7 @@ async def test_what_is_no_journal_hurts_nobody(make_hub: MakeHub, log_dir: Path,
     (log_dir / "nul.jsonl").write_bytes(b"\0" * 5000)
     (log_dir / "foreign.jsonl").write_text('{"a": 1}\n{"b": 2}\n')
     (log_dir / "folder.jsonl").mkdir()
-    os.symlink("/etc/passwd", log_dir / "link.jsonl")
+    (log_dir / "link.jsonl").symlink_to("/etc/passwd")
     os.mkfifo(log_dir / "pipe.jsonl")
     hub = make_hub()
     with ProgressLogger(log_dir, "exp", run_id="run") as logger:
