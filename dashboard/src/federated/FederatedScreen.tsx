@@ -1,7 +1,7 @@
 import type { Cursor } from "../charts/cursor";
 import type { RunModel } from "../client/model";
 import type { RunState } from "../client/state";
-import { EventRows } from "../run/EventsPanel";
+import { EventList } from "../run/EventsPanel";
 import { KpiStrip } from "../run/Kpis";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
@@ -53,10 +53,7 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
                 {padded(String(model.events.length), 4)} so far, newest first
               </span>
             </div>
-            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-            <section className="board-events-list" aria-label="Events, newest first" tabIndex={0}>
-              <EventRows lines={lines} />
-            </section>
+            <EventList lines={lines} />
           </>
         }
       />

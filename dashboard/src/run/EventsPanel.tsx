@@ -56,7 +56,8 @@ export function EventsPanel({ lines, about }: { lines: readonly EventLine[]; abo
   );
 }
 
-function EventList({ lines }: { lines: readonly EventLine[] }) {
+/** The list alone, which fills the height it is given. */
+export function EventList({ lines }: { lines: readonly EventLine[] }) {
   const list = useRef<HTMLDivElement>(null);
   const [seen, setSeen] = useState<string | null>(null);
   const height = useRef(0);
@@ -98,7 +99,7 @@ function EventList({ lines }: { lines: readonly EventLine[] }) {
         aria-label="Events, newest first"
         tabIndex={0}
         onScroll={(event) => {
-          const scrolled = event.currentTarget.scrollTop > 4;
+          const scrolled = event.currentTarget.scrollTop > 0;
           setSeen((before) => (scrolled ? (before ?? newest) : null));
         }}
       >
@@ -113,7 +114,7 @@ function EventList({ lines }: { lines: readonly EventLine[] }) {
  * The rows, newest on top. They are laid out from the oldest upwards and moved down by their own height, so that a new
  * row shifts nothing in the layout.
  */
-export function EventRows({ lines }: { lines: readonly EventLine[] }) {
+function EventRows({ lines }: { lines: readonly EventLine[] }) {
   return (
     <div className="event-rows">
       <ol>
