@@ -105,7 +105,8 @@ def _finished_how(state: RunState) -> str:
         failures = len(state.rounds_with_failures)
         said = f", {at} of {total} rounds" if at and total else (f", {_count(at, 'round')}" if at else "")
         return said + (f", {failures} with a failure" if failures else "")
-    best = state.best.at if state.best else integer((state.final_metrics or {}).get("best_epoch"))
+    # Whoever trained knows best which epoch it kept; ours is only the best of the key metric.
+    best = integer((state.final_metrics or {}).get("best_epoch")) or (state.best.at if state.best else None)
     if best and total:
         return f"; best epoch {best} of {total}"
     return f", {at} of {total} epochs" if at and total else (f", {_count(at, 'epoch')}" if at else "")

@@ -92,7 +92,8 @@ function finishedHow(state: RunState): string {
     const said = at && total ? `, ${at} of ${total} rounds` : at ? `, ${countOf(at, "round")}` : "";
     return said + (failures ? `, ${failures} with a failure` : "");
   }
-  const best = state.best ? state.best.at : whole(state.final_metrics?.best_epoch);
+  // Whoever trained knows best which epoch it kept; ours is only the best of the key metric.
+  const best = whole(state.final_metrics?.best_epoch) || state.best?.at;
   if (best && total) return `; best epoch ${best} of ${total}`;
   return at && total ? `, ${at} of ${total} epochs` : at ? `, ${countOf(at, "epoch")}` : "";
 }
