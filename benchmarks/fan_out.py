@@ -1,7 +1,7 @@
 """What a message costs the server for each of 500 viewers, beside `websockets.broadcast` in the same run.
 
 Both are servers of one process on loopback without compression; the same 500 sockets of this process read, and the
-system counts the servers' processor time. Ours does all its work in that time: reading the journal, the commit, the fold.
+system counts the servers' processor time. Ours does all its work in it: reading the journal, the commit, the fold.
 Messages come slowly enough that each is sent alone. The two take turns, three times each.
 """
 
