@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from federated_pneumonia_detection.hub.cursor import Selection, Start, join, newest_only
@@ -58,6 +58,9 @@ class Subscription:
         self.loop = asyncio.get_running_loop()
         self.too_slow = False
         """Iteration ended because the viewer did not keep up: close with 4408."""
+        self.send_now: Callable[[Frame], bool] | None = None
+        """Sends one frame at once, without waiting, or says that it cannot. Where there is one, a viewer that has taken
+        everything gets what is live by it: hundreds of tasks need not be woken for one message."""
         self._history = history
         self._after = after
         self._log_id = log_id
@@ -129,6 +132,8 @@ class Subscription:
         """Take what was committed, from the loop it runs on: frames of its selection, and how many bytes they are."""
         if self._closed:
             return
+        if self._sent_now(frames):
+            return
         if self._queue:
             self._drop_old_steps(frames)
         self._queue.extend(frames)
@@ -139,6 +144,15 @@ class Subscription:
         if self._queued_bytes > BOUND_BYTES and self._judging is None:
             self._judging = self.loop.call_later(MOMENT_S, self._judge)
         self._notify()
+
+    def _sent_now(self, frames: Sequence[Frame]) -> bool:
+        # Only while its task waits for something to take: otherwise an older frame may still be on its way.
+        send = self.send_now
+        if send is None or self._waiter is None or self._waiter.done() or not self._live:
+            return False
+        if len(frames) > 1:  # a task that is woken takes them all; and if one cannot go, the rest must not either
+            return False
+        return send(frames[0])
 
     def restart(self) -> None:
         """Begin again: the log has become another one. From the loop it runs on."""

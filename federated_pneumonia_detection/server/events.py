@@ -20,7 +20,7 @@ from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, RESTAR
 from federated_pneumonia_detection.server.openapi import refuses
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import Service, service_of
-from federated_pneumonia_detection.server.viewer_protocol import FRAME_KEY
+from federated_pneumonia_detection.server.viewer_protocol import FRAME_KEY, SEND_NOW
 
 __all__ = ["SSE_COMMENT_EVERY_S", "offset_of", "router"]
 
@@ -75,6 +75,7 @@ async def training_progress(websocket: WebSocket) -> None:
     subscription = service.hub.subscribe(
         run_id=run_id, client_id=query.get("client_id"), after=after, log_id=query.get("log_id")
     )
+    subscription.send_now = websocket.scope.get("extensions", {}).get(SEND_NOW)
     try:
         await _send_until_gone(websocket, subscription)
     finally:

@@ -8,19 +8,25 @@ the bound and the close code), a viewer that never takes its close frame is cut 
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 from websockets.protocol import State
 
-__all__ = ["FRAME_KEY", "ViewerProtocol", "text_frame_header"]
+__all__ = ["FRAME_KEY", "SEND_NOW", "ViewerProtocol", "text_frame_header"]
 
 FRAME_KEY = "fpd.frame"
 """In a `websocket.send`: the text once more, as the bytes it is sent as."""
 
 CLOSES_WITHIN_S = 10.0
 GREATEST_UNREAD_BYTES = 1024 * 1024
+
+
+SEND_NOW = "fpd.send_now"
+"""In the scope's extensions: sends a text, given as bytes, at once if that is possible; whether it did."""
 
 
 def text_frame_header(size_bytes: int) -> bytes:
@@ -30,6 +36,12 @@ def text_frame_header(size_bytes: int) -> bytes:
     if size_bytes < 65_536:
         return b"\x81\x7e" + size_bytes.to_bytes(2, "big")
     return b"\x81\x7f" + size_bytes.to_bytes(8, "big")
+
+
+@lru_cache(maxsize=64)
+def _framed(payload: bytes) -> bytes:
+    # One message goes to many viewers one after the other.
+    return text_frame_header(len(payload)) + payload
 
 
 class ViewerProtocol(WebSocketsSansIOProtocol):
@@ -52,6 +64,25 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
         """Let a `send` that waits find out."""
         super().connection_lost(exc)
         self.writable.set()
+
+    def handle_connect(self, event: Request) -> None:
+        """Offer the application a way to send without a task."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            self.scope["extensions"][SEND_NOW] = self.send_now  # type: ignore[assignment]
+
+    def send_now(self, payload: bytes) -> bool:
+        """Send a text, given as bytes, if it can go at once; whether it did."""
+        if (
+            not self.writable.is_set()
+            or not self.handshake_complete
+            or self.conn.extensions
+            or self.conn.state is not State.OPEN
+            or self.transport.is_closing()
+        ):
+            return False
+        self.transport.write(_framed(payload))
+        return True
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the answers to earlier ones already pile up unread."""
@@ -79,7 +110,7 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
             await self.writable.wait()
         if self.conn.state is not State.OPEN or self.transport.is_closing():
             raise ClientDisconnected
-        self.transport.write(text_frame_header(len(payload)) + payload)
+        self.transport.write(_framed(payload))
 
     def _deny(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Answer a handshake with an HTTP response (the original would send two lengths and two types)."""
