@@ -55,7 +55,7 @@ def fold(state: RunState, message: Mapping[str, Any]) -> RunState:
     """
     type_, time, client_id = text(message.get("type")), text(message.get("timestamp")), _client(message)
     if type_ == "run_start" and client_id is None and _is_next_attempt(state, message):
-        state = _afresh(state)
+        state = _afresh(state, time)
     elif state.attempt > 1 and before(time, state.begun) and type_ not in ("run_edited", "run_queued"):
         # What an earlier attempt still had to say is history, and changes nothing of this one.
         return replace(state, updated_at=later(state.updated_at, time))
@@ -83,8 +83,8 @@ def _is_next_attempt(state: RunState, message: Mapping[str, Any]) -> bool:
     return (integer(message.get("attempt")) or 1) > state.attempt
 
 
-def _afresh(state: RunState) -> RunState:
-    """The same run before its next attempt: what people gave it stays."""
+def _afresh(state: RunState, begun: str) -> RunState:
+    """The same run before its next attempt: what people gave it stays, and what was said since it began."""
     return RunState(
         state.run_id,
         experiment_name=state.experiment_name,
@@ -94,6 +94,8 @@ def _afresh(state: RunState) -> RunState:
         notes=state.notes,
         edited=state.edited,
         told=state.told,
+        cancel_asked=None if before(state.cancel_asked, begun) else state.cancel_asked,
+        lost=None if state.lost is None or before(state.lost[0], begun) else state.lost,
         updated_at=state.updated_at,
     )
 
