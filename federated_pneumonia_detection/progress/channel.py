@@ -14,7 +14,7 @@ from federated_pneumonia_detection.progress.document import complete_dead
 from federated_pneumonia_detection.progress.document_keeper import Identity
 from federated_pneumonia_detection.progress.journal import journal_stem
 from federated_pneumonia_detection.progress.messages import Custom, Message, RunStart
-from federated_pneumonia_detection.progress.registry import writer_for
+from federated_pneumonia_detection.progress.registry import is_ending, writer_for
 from federated_pneumonia_detection.progress.slug import new_run_id
 from federated_pneumonia_detection.progress.software import software
 from federated_pneumonia_detection.progress.telling import tell
@@ -70,6 +70,8 @@ class Channel:
         self._interval = float(broadcast_interval)
         self._wake = wake
         self._is_closed = False
+        # Whether this very thread is finding the run, so that only a signal handler can come in between.
+        self._is_finding = False
         self._writer: Writer | None = None
         # What never came to a writer.
         self._lost = 0
@@ -94,14 +96,25 @@ class Channel:
         if self._is_closed:
             self.count_as_lost("closed", f"a {kind} was logged after close(); it was not recorded")
             return None
+        if is_ending():
+            # No lock is taken any more: a thread that the interpreter has stopped may hold it for ever.
+            self.count_as_lost("ending", f"a {kind} was logged after the end of the process; it was not recorded")
+            return None
         if self._writer is not None:
             return self._writer
         if self._directory is None:
             self.count_as_lost("nowhere", "it has neither files nor a websocket_manager; nothing is recorded")
             return None
         with _finding:
+            if self._is_finding:
+                self.count_as_lost("finding", f"a signal handler logged a {kind} while its run was being found")
+                return None
             if self._writer is None:
-                self._writer = self._find_run(self._directory, kind, round_num)
+                self._is_finding = True
+                try:
+                    self._writer = self._find_run(self._directory, kind, round_num)
+                finally:
+                    self._is_finding = False
             return self._writer
 
     def say(self, kind: str, make: Callable[[dict[str, Any]], Message | Custom]) -> None:
@@ -167,7 +180,13 @@ class Channel:
 
     def __getstate__(self) -> dict[str, Any]:
         # A manager is not sent along: it follows the directory already.
-        left_behind: dict[str, Any] = {"_writer": None, "_wake": None, "_lost": 0, "_warned": set()}
+        left_behind: dict[str, Any] = {
+            "_writer": None,
+            "_wake": None,
+            "_lost": 0,
+            "_warned": set(),
+            "_is_finding": False,
+        }
         seeds = None if self._writer is None else self._writer.seeds()
         return {**self.__dict__, **left_behind, "_seeds": seeds}
 
@@ -181,7 +200,7 @@ class Channel:
 
     def _begin_run(self) -> None:
         self.run_id = self.run_id or new_run_id(self._experiment_name)
-        if self._directory is None:
+        if self._directory is None or is_ending():
             return
         with which_run.deciding(self._directory):
             attempt = which_run.attempt_of(self._directory, self.run_id)

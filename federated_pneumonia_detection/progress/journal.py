@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,8 @@ __all__ = ["Journal", "JournalEnd", "encode_end", "journal_names", "journal_stem
 
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _MOST_WRITERS = 100_000
+_TRIES = 20
+_BETWEEN_TRIES_S = 0.0005
 
 
 class JournalEnd(msgspec.Struct, frozen=True, tag_field="type", tag="journal_end"):
@@ -53,17 +56,18 @@ class Journal:
         size: how many bytes of it are known to be written.
     """
 
-    def __init__(self, path: Path, header: JournalHeader, fd: int, size: int) -> None:
+    def __init__(self, path: Path, header: JournalHeader, fd: int, size: int, stem: str) -> None:
         self.path = path
         self.header = header
         self.size = size
         self._fd = fd
+        self._stem = stem
         # Whether the file ends in half a line that could not be cut off.
         self._torn = False
 
     @classmethod
     def create(cls, directory: Path, header: JournalHeader, *, stem: str | None = None) -> Journal:
-        """Make a journal under the first free name; whoever sees the name sees the first line and the lock, too.
+        """Make a journal under the first free name; whoever sees the name sees the first line, too.
 
         Args:
             directory: where; made if it is missing.
@@ -73,27 +77,10 @@ class Journal:
         Raises:
             OSError: it cannot be made there.
         """
-        directory.mkdir(parents=True, exist_ok=True)
+        stem = stem or journal_stem(header.run_id, header.client_id)
         first = encode_line(msgspec.json.encode(header), 0)
-        temporary = directory / f".{os.urandom(8).hex()}.tmp"
-        fd = os.open(temporary, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            liveness.lock(fd)
-            _write(fd, first)
-            path, placed = _place(
-                fd, temporary, directory, stem or journal_stem(header.run_id, header.client_id), first
-            )
-        except BaseException:
-            os.close(fd)
-            raise
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        if placed != fd:
-            os.close(fd)
-        else:
-            placed = _by_its_name(path, fd)
-        return cls(path, header, placed, len(first))
+        path, fd = _made(directory, stem, [first])
+        return cls(path, header, fd, len(first), stem)
 
     def append(self, body: bytes, n: int) -> None:
         """Write one message; when this returns, it survives the death of the process.
@@ -125,29 +112,16 @@ class Journal:
         return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
     def put_back(self) -> None:
-        """Make the file again where it was, after somebody removed or moved it, with everything written so far.
+        """Make the file again, after somebody removed or moved it, with everything written so far.
+
+        It lies where it was, or, where another writer's journal has taken that name, under the next one.
 
         Raises:
             OSError: it cannot be made there now.
         """
-        directory = self.path.parent
-        directory.mkdir(parents=True, exist_ok=True)
-        temporary = directory / f".{os.urandom(8).hex()}.tmp"
-        fd = os.open(temporary, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            liveness.lock(fd)
-            at = 0
-            while data := read_at(self._fd, 1 << 20, at):
-                _write(fd, data)
-                at += len(data)
-            temporary.replace(self.path)
-        except BaseException:
-            os.close(fd)
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+        path, fd = _made(self.path.parent, self._stem, _pieces(self._fd))
         os.close(self._fd)
-        self._fd, self.size = fd, at
+        self.path, self._fd, self.size = path, fd, os.fstat(fd).st_size
 
     def close(self) -> None:
         """Close the file, which frees its lock. The last line is the writer's to write."""
@@ -165,7 +139,25 @@ class Journal:
             self.size += written
 
 
-def _place(fd: int, temporary: Path, directory: Path, stem: str, first: bytes) -> tuple[Path, int]:
+def _made(directory: Path, stem: str, pieces: Iterable[bytes]) -> tuple[Path, int]:
+    # A journal under the first free name, locked, with these bytes in it.
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / f".{os.urandom(8).hex()}.tmp"
+    fd = os.open(temporary, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        liveness.lock(fd)
+        for piece in pieces:
+            _write(fd, piece)
+        path = _linked(temporary, directory, stem)
+        return _by_its_name(path, fd) if path is not None else _in_place(fd, directory, stem)
+    finally:
+        os.close(fd)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _linked(temporary: Path, directory: Path, stem: str) -> Path | None:
+    # Never over another writer's file; None where there are no hard links.
     for name in journal_names(stem):
         path = directory / name
         try:
@@ -173,33 +165,60 @@ def _place(fd: int, temporary: Path, directory: Path, stem: str, first: bytes) -
         except FileExistsError:
             continue
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
-                raise
-            # No hard links here: made in place, so that for a moment a reader may see an empty file.
-            try:
-                placed = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
-            except FileExistsError:
-                continue
-            liveness.lock(placed)
-            _write(placed, first)
-            return path, placed
-        return path, fd
+            if error.errno in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
+                return None
+            raise
+        return path
     raise OSError(errno.EEXIST, "no free name for a journal", str(directory / stem))
 
 
-def _by_its_name(path: Path, fd: int) -> int:
-    """The same file, opened by its final name: inotify tells a change under the name by which a file was opened."""
+def _by_its_name(path: Path, fd: int) -> tuple[Path, int]:
+    # The same file, opened by its final name: inotify tells a change under the name by which a file was opened.
     try:
         named = os.open(path, _FLAGS)
     except OSError:  # removed or moved away already: what is open goes on
-        return fd
+        return path, os.dup(fd)
     if not os.path.sameopenfile(named, fd):
         os.close(named)
-        return fd
-    os.close(fd)
+        return path, os.dup(fd)
     # Between the two a reader finds no lock, but a process that lives.
-    liveness.lock(named)
-    return named
+    liveness.unlock(fd)
+    _lock(named)
+    return path, named
+
+
+def _in_place(fd: int, directory: Path, stem: str) -> tuple[Path, int]:
+    # Without hard links a reader may, for a moment, see an empty file.
+    for name in journal_names(stem):
+        path = directory / name
+        try:
+            placed = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            continue
+        try:
+            _lock(placed)
+            for piece in _pieces(fd):
+                _write(placed, piece)
+        except BaseException:
+            os.close(placed)
+            raise
+        return path, placed
+    raise OSError(errno.EEXIST, "no free name for a journal", str(directory / stem))
+
+
+def _lock(fd: int) -> None:
+    # Somebody may look at the lock just now, and holds it for that moment.
+    for _ in range(_TRIES):
+        if liveness.lock(fd) is not False:
+            return
+        time.sleep(_BETWEEN_TRIES_S)
+
+
+def _pieces(fd: int) -> Iterator[bytes]:
+    at = 0
+    while data := read_at(fd, 1 << 20, at):
+        yield data
+        at += len(data)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -6,6 +6,7 @@ machine, is proof of a death. Anything less is none.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -22,7 +23,7 @@ try:
 except ImportError:  # Windows: there the process alone tells.
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["State", "boot_id", "host_name", "lock", "pid_start", "process_lives", "state"]
+__all__ = ["State", "boot_id", "host_name", "lock", "pid_start", "process_lives", "state", "unlock", "writer_is_gone"]
 
 
 class State(Enum):
@@ -78,6 +79,13 @@ def lock(fd: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+def unlock(fd: int) -> None:
+    """Give up the lock that was taken on this very descriptor."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 @functools.cache

@@ -10,12 +10,12 @@ import threading
 from federated_pneumonia_detection.progress.document_keeper import Identity
 from federated_pneumonia_detection.progress.writer import Writer
 
-__all__ = ["close_all", "writer_for"]
+__all__ = ["close_all", "is_ending", "writer_for"]
 
 _writers: dict[Identity, Writer] = {}
 _open: set[Writer] = set()
 _registry_lock = threading.RLock()
-_exiting = False
+_ending = False
 _finalizing_pid = 0
 
 
@@ -53,16 +53,18 @@ def close_all() -> None:
         writer.close()
 
 
+def is_ending() -> bool:
+    """Whether this process has ended its journals; what is said now, by finalizers, nobody could end any more."""
+    return _ending
+
+
 def _at_exit() -> None:
-    # What is said afterwards, by finalizers, could be ended by nobody any more; it counts as lost.
-    global _exiting
+    global _ending
     close_all()
-    _exiting = True
+    _ending = True
 
 
 def _opening(writer: Writer) -> None:
-    if _exiting:
-        raise OSError("the process is ending")
     with _registry_lock:
         _open.add(writer)
         _writers.setdefault(writer.identity, writer)
@@ -90,8 +92,8 @@ def _end_with_this_process() -> None:
 
 def _in_a_child() -> None:
     # The parent's journals are the parent's: their descriptors go, unmarked, and a log call opens a journal of its own.
-    global _registry_lock
-    _registry_lock = threading.RLock()
+    global _registry_lock, _ending
+    _registry_lock, _ending = threading.RLock(), False
     for writer in set(_writers.values()) | _open:
         writer.leave_to_the_parent()
     _open.clear()

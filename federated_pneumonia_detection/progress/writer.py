@@ -81,7 +81,7 @@ class Writer:
         self._interval = broadcast_interval
         self._hears = hears
         self._keeps_document = keeps_document
-        # Told before a journal is made (and may forbid it by an OSError), and after it was ended.
+        # Told before a journal is made, and after it was ended.
         self._on_open = on_open
         self._on_close = on_close
         self._warned: set[str] = set()
@@ -153,11 +153,12 @@ class Writer:
                     self._say(self._deferred.popleft(), now)
             finally:
                 self._busy = False
-        if self._is_urgent:
-            self._is_urgent = False
-            if self._document is not None:
-                self._document.replace(wait=True)
-        elif self._document is not None and type(message) is not Step:
+            is_urgent, self._is_urgent = self._is_urgent, False
+        if self._document is None:
+            return
+        if is_urgent:
+            self._document.replace(wait=True)
+        elif type(message) is not Step:
             self._document.touched(now)
 
     def tell_not_finite(self, phase: str, names: list[str]) -> None:
@@ -205,8 +206,8 @@ class Writer:
                     upkeep.ask(self, time.monotonic() + _RETRY_S)
             finally:
                 self._busy = False
-        if self._is_urgent and self._document is not None:
-            self._is_urgent = False
+            is_urgent, self._is_urgent = self._is_urgent, False
+        if is_urgent and self._document is not None:
             self._document.replace(wait=True)
 
     # -- the journal -------------------------------------------------------------------------------------------------

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from federated_pneumonia_detection.progress.framing import FORMAT, JournalHeader, Line
 from federated_pneumonia_detection.progress.journal import Journal
 from federated_pneumonia_detection.progress.liveness import boot_id, host_name, pid_start
 from federated_pneumonia_detection.progress.reading import JournalReader
 from federated_pneumonia_detection.progress.registry import close_all
+
+# How long one example takes says more of the machine's other work than of the example.
+settings.register_profile("progress", deadline=None)
+settings.load_profile("progress")
 
 MakeHeader = Callable[..., JournalHeader]
 

@@ -103,6 +103,20 @@ def test_what_was_removed_is_put_back_with_everything_in_it(tmp_path: Path, make
     journal.close()
 
 
+def test_is_not_put_back_over_another_writers_journal(tmp_path: Path, make_header: MakeHeader) -> None:
+    journal = Journal.create(tmp_path, make_header())
+    journal.append(b'{"type":"mine"}', 1)
+    journal.path.unlink()
+    other = Journal.create(tmp_path, make_header())
+    assert other.path == tmp_path / "run.jsonl"
+    journal.put_back()
+    assert read_header(other.path) == other.header
+    assert journal.path.name == "run~2.jsonl"
+    assert [entry.type for entry in lines(journal.path) if isinstance(entry, Line)] == ["mine"]
+    journal.close()
+    other.close()
+
+
 def test_names_of_runs_and_clients_never_mix() -> None:
     assert journal_stem("run", None) == "run"
     assert journal_stem("run", "client_0") == "run.client_0"
