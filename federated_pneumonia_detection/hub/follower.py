@@ -63,7 +63,6 @@ class _Directory:
         self.followed_at = followed_at
         # Whether what was over before it was followed is kept from viewers.
         self.news_only = news_only
-        self.watched = False
         self.seen = False
 
 
@@ -96,6 +95,9 @@ class Follower:
         # Journals whose readings could not be committed, and when to try again.
         self._retry: set[str] = set()
         self._retry_at = 0.0
+        self._next_look = self._next_life = 0.0
+        self.faults = 0
+        """How often a turn failed in a way that nobody expected."""
         self.stuck_since: float | None = None
         """Since when the log takes nothing; `None` while all is well."""
 
@@ -155,31 +157,40 @@ class Follower:
 
     def _run(self) -> None:
         watch = self._watch = self._make_watch()
-        next_look = next_life = 0.0
         try:
             changed: set[str] | None = None
             while not self._stopping.is_set():
-                now = time.monotonic()
-                dirty = self._dirty(changed or set())
-                if self._adopt() or self._reset or changed is None or now >= next_look:
-                    dirty |= self._look()
-                    next_look = now + _LOOK_EVERY_S
-                self._advance(dirty)
-                if self._reset:
+                try:
+                    self._turn(changed)
+                    changed = set() if self._reset else watch.wait(self._pause())
+                except Exception:
+                    # Without this thread nobody is told anything any more: say what happened, and go on.
+                    logger.exception("following the journals failed; it goes on")
+                    self.faults += 1
+                    watch.wait(_RETRY_EVERY_S)
                     changed = None
-                    continue
-                if now >= next_life:
-                    self._live()
-                    next_life = time.monotonic() + _LIFE_EVERY_S
-                    if not self._asked and not self._retry:
-                        self.ready.set()
-                changed = watch.wait(self._pause(min(next_look, next_life)))
         finally:
             self.ready.set()
             watch.close()
 
-    def _pause(self, until: float) -> float:
+    def _turn(self, changed: set[str] | None) -> None:
+        """Look at what has changed (`None`: at everything), read it, and twice a second judge who lives."""
         now = time.monotonic()
+        dirty = self._dirty(changed or set())
+        if self._adopt() or self._reset or changed is None or now >= self._next_look:
+            dirty |= self._look()
+            self._next_look = now + _LOOK_EVERY_S
+        self._advance(dirty)
+        if self._reset or now < self._next_life:
+            return
+        self._live()
+        self._next_life = time.monotonic() + _LIFE_EVERY_S
+        if not self._asked and not self._retry and not self._reset:
+            self.ready.set()
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        until = min(self._next_look, self._next_life)
         waits = [max(0.0, until - now), *(journal.throttle.due(now) or 0.0 for journal in self._held)]
         if self._retry:
             waits = [max(0.0, self._retry_at - now)]
@@ -203,8 +214,9 @@ class Follower:
                 self._journals.clear()
         dirty: set[str] = set()
         for directory in list(self._directories.values()):
-            if not directory.watched and self._watch is not None:
-                directory.watched = self._watch.add(directory.path)
+            if self._watch is not None:
+                # Each time: a directory that was removed and made again would not be watched any more.
+                self._watch.add(directory.path)
             try:
                 with os.scandir(directory.path) as entries:
                     for entry in entries:
@@ -215,7 +227,6 @@ class Follower:
                         elif entry.name.endswith(NOTE_SUFFIX) and entry.path not in self._notes:
                             self._read_note(entry.path)
             except OSError:  # not there yet, or gone: looked for again each second
-                directory.watched = False
                 continue
             directory.seen = True
         return dirty

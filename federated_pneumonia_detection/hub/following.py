@@ -156,6 +156,10 @@ class FollowedJournal:
             return liveness.state(self.path)
         except NotAJournal:
             return liveness.State.UNKNOWN
+        except FileNotFoundError:
+            # Somebody removed it. Without its last line nothing proves a death, only that no more will come.
+            gone = self.header is not None and liveness.state(self.header) is liveness.State.DEAD
+            return liveness.State.CLOSED if gone else liveness.State.ALIVE
 
     def _read(self) -> list[Reading] | None:
         """The next chunk; `None` when there is nothing more for now."""

@@ -276,6 +276,7 @@ class Hub:
             "frames_sent_total": float(self._fanout.frames_sent),
             "viewers": float(self._fanout.count()),
             "journals": float(len(self._follower.journals())),
+            "follower_faults_total": float(self._follower.faults),
             "log_stuck_seconds": 0.0 if stuck is None else datetime.now(UTC).timestamp() - stuck,
         }
 

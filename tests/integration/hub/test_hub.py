@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from federated_pneumonia_detection.hub import Hub, RunActive, UnknownRun
+from federated_pneumonia_detection.hub.sql_store import SqlStore
 from federated_pneumonia_detection.progress import FederatedProgressLogger, ProgressLogger
 from federated_pneumonia_detection.progress.messages import RunEdited, RunQueued
 
@@ -337,11 +338,11 @@ async def test_an_ended_run_is_deleted_with_its_files_and_an_active_one_is_not(
 
 
 async def test_a_database_deleted_while_in_use_is_rebuilt_and_viewers_are_told(
-    make_hub: MakeHub, log_dir: Path, tmp_path: Path, watching: Any, until: Any
+    log_dir: Path, tmp_path: Path, watching: Any, until: Any
 ) -> None:
-    if make_hub.kind != "sqlite":  # type: ignore[attr-defined]
-        pytest.skip("there is no file")
-    hub = make_hub()
+    hub = Hub(SqlStore(f"sqlite:///{tmp_path / 'hub.sqlite3'}"))
+    hub.follow(str(log_dir))
+    hub.start()
     logger = ProgressLogger(log_dir, "exp", run_id="run")
     train(logger, 2)
     await until(lambda: hub.top == 7, "all was read")
@@ -359,3 +360,4 @@ async def test_a_database_deleted_while_in_use_is_rebuilt_and_viewers_are_told(
     assert again["log_id"] == hub.log_id != log_id
     assert seen.offsets == [*range(1, 8), *range(1, 9)]
     logger.close()
+    hub.close()
