@@ -96,17 +96,15 @@ def test_without_data_and_network_a_training_says_so_and_goes_on_with_phantoms(f
 
 
 def test_help_is_quick_and_needs_no_terminal(fpd):
-    import time
-
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = fpd("--help", NO_COLOR="1", TERM="dumb", COLUMNS="20")
-        seconds.append(time.perf_counter() - began)
+    before = os.times()
+    done = fpd("--help", NO_COLOR="1", TERM="dumb", COLUMNS="20")
+    after = os.times()
     assert done.returncode == 0
     assert "not a medical" in " ".join(done.stdout.split())
     assert "\x1b" not in done.stdout
-    assert min(seconds) < 1.0
+    # Of the processor, so that a busy machine is no failure.
+    used_s = after.children_user - before.children_user + after.children_system - before.children_system
+    assert used_s < 0.7
 
 
 @pytest.mark.parametrize("family", ["train", "data", "config"])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federated_pneumonia_detection.data import DataError, partition
@@ -8,6 +8,7 @@ from federated_pneumonia_detection.data import DataError, partition
 SCHEMES = ("iid", "dirichlet", "patient")
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     labels=st.lists(st.integers(0, 1), min_size=1, max_size=60),
     clients=st.integers(1, 12),
