@@ -43,6 +43,8 @@ class Ledger:
         # Runs of which something was told before their first message came.
         self._expected: dict[str, RunState] = {}
         self._places: dict[str, Place] = {}
+        # Runs of which only journals are known that were over before they were followed.
+        self._old_runs: set[str] = set()
         self.messages_committed = 0
         self.steps_committed = 0
         self.load()
@@ -103,7 +105,7 @@ class Ledger:
         except LogReplaced:
             self._begin_anew()
             raise
-        quiet = {reading.arrival.writer for reading in readings if reading.arrival and reading.journal.quiet}
+        quiet = self._no_news(readings)
         with self._lock:
             self._places.update((place.path, place) for place in places)
             for message in added:
@@ -113,6 +115,21 @@ class Ledger:
         self.messages_committed += len(added) - steps
         news = [message for message in added if message.writer not in quiet] if quiet else added
         self._fanout.publish([frame_of(message) for message in newest_only(news)])
+
+    def _no_news(self, readings: Sequence[Reading]) -> set[str]:
+        """Writers whose messages are history: done before they were followed, or a hub that speaks of such a run."""
+        quiet: set[str] = set()
+        for reading in readings:
+            if reading.arrival is None:
+                continue
+            run_id = reading.arrival.run_id
+            if reading.journal.quiet:
+                self._old_runs.add(run_id)
+            elif not reading.journal.is_hubs:
+                self._old_runs.discard(run_id)
+            if reading.journal.quiet or (reading.journal.is_hubs and run_id in self._old_runs):
+                quiet.add(reading.arrival.writer)
+        return quiet
 
     def check(self) -> None:
         """See that the log is still the same.

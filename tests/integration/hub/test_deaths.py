@@ -166,6 +166,25 @@ async def test_a_torn_tail_and_a_flipped_bit_are_told_with_writer_number_file_an
     assert len([m for m in hub.events(run_id="whole", after=0, limit=99).messages if b'"said"' in m]) == 4
 
 
+async def test_an_old_death_is_no_news_for_a_manager_of_somebodys_app(
+    log_dir: Path, talker: Any, watching: Any, until: Any
+) -> None:
+    kill(talker("long-ago"))
+    os.utime(log_dir / "long-ago.jsonl", (1_700_000_000, 1_700_000_000))
+    hub = Hub(MemoryStore(), news_only=True)
+    hub.start()
+    async with watching(hub) as seen:
+        await until(lambda: seen.messages, "it was subscribed")
+        hub.follow(str(log_dir))
+        await until(lambda: hub.run("long-ago") and hub.run("long-ago").status == "failed", "the death is known")
+        with ProgressLogger(log_dir, "exp", run_id="now") as logger:
+            logger.log_training_complete({})
+        await until(lambda: seen.of("training_complete"), "what is new was seen")
+
+    assert {message.get("run_id") for message in seen.messages[1:]} == {"now"}
+    hub.close()
+
+
 async def test_what_is_no_journal_hurts_nobody(make_hub: MakeHub, log_dir: Path, until: Any) -> None:
     (log_dir / "empty.jsonl").touch()
     (log_dir / "newlines.jsonl").write_bytes(b"\n\n\n")
