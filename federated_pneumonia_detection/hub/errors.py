@@ -1,11 +1,11 @@
 """What can go wrong in a hub.
 
 HubError
-├── UnknownRun      no run of that name is known
-├── RunActive       what was asked is only possible once the run has ended
-├── StoreHeld       another process keeps this database
+├── UnknownRun        no run of that name is known
+├── RunActive         what was asked is only possible once the run has ended
+├── StoreHeld         another process keeps this database
 ├── DatabaseUnusable  the database cannot be opened
-└── LogReplaced     the log is another one from now on: everything is to be read again
+└── LogReplaced       the log is another one from now on: everything is to be read again
 """
 
 from __future__ import annotations

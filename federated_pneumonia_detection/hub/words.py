@@ -8,7 +8,7 @@ and gives the time left.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from math import floor
 from statistics import median
 
@@ -406,8 +406,3 @@ def _capital(line: str) -> str:
 
 def _joined(*sentences: str) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
-
-
-def utc_now() -> datetime:
-    """The present, with its zone."""
-    return datetime.now(UTC)
