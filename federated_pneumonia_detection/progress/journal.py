@@ -62,6 +62,7 @@ class Journal:
         self.size = size
         self._fd = fd
         self._stem = stem
+        self._last_n = 0
         # Whether the file ends in half a line that could not be cut off.
         self._torn = False
 
@@ -97,6 +98,14 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self._torn = False
         self.size += written
+        self._last_n = n
+
+    def has(self, n: int) -> bool:
+        """Whether the message of this number was written, for whoever was interrupted in the middle of `append`."""
+        if self._last_n != n and os.fstat(self._fd).st_size > self.size:
+            # Between the write and the note of it.
+            self.size, self._last_n = os.fstat(self._fd).st_size, n
+        return self._last_n == n
 
     def sync(self) -> None:
         """Make what was written survive a power cut."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -112,11 +113,8 @@ class Writer:
         """Make the journal now, so that others see that this run has this client."""
         with self._lock:
             if self._journal is None and not self._busy:
-                self._busy = True
-                try:
+                with self._alone():
                     self._recover()
-                finally:
-                    self._busy = False
 
     def seeds(self) -> tuple[int | None, int | None, int | None]:
         """What a further process has to know to go on from here: epochs, rounds, the present round."""
@@ -136,7 +134,8 @@ class Writer:
     @property
     def lost(self) -> int:
         """How many messages are not recorded: gone, still waiting, or in a file that somebody removed."""
-        return self._gone + len(self._waiting) + (self._n - self._n_in_place if self._detached else 0)
+        in_a_removed_file = self._n - self._n_in_place if self._detached else 0
+        return self._gone + len(self._waiting) + len(self._deferred) + in_a_removed_file
 
     def say(self, message: Message | Custom) -> None:
         """Record a message. When this returns it is in the journal, or it counts in `lost`."""
@@ -149,10 +148,10 @@ class Writer:
             try:
                 now = time.monotonic()
                 self._say(message, now)
-                while self._deferred:
-                    self._say(self._deferred.popleft(), now)
             finally:
                 self._busy = False
+            if self._deferred:
+                self._say_deferred()
             is_urgent, self._is_urgent = self._is_urgent, False
         if self._document is None:
             return
@@ -177,21 +176,19 @@ class Writer:
 
     def close(self) -> None:
         """End the journal with its last line, and complete the document."""
+        is_there = False
         with self._lock:
             if self._busy:  # from a signal handler in the middle of a message; the journal is ended at exit
                 return
-            self._busy = True
-            try:
-                while self._deferred:
-                    self._say(self._deferred.popleft(), time.monotonic())
+            if self._deferred:
+                self._say_deferred()
+            with self._alone():
                 if self._waiting and not self._detached:
                     self._recover()
                 # What somebody has removed is not made again at the end.
                 is_there = self._journal is not None and self._journal.is_in_place()
                 self._detached = self._journal is not None and not is_there
                 self._end_journal()
-            finally:
-                self._busy = False
         if is_there and self._document is not None:
             self._document.replace(wait=True)
         upkeep.forget(self)
@@ -199,16 +196,33 @@ class Writer:
     def keep_up(self) -> None:
         """What is due by itself: to see that the file is still there, and to write what waits."""
         with self._lock:
-            self._busy = True
-            try:
+            with self._alone():
                 self._look(time.monotonic())
                 if (self._waiting or self._detached) and not self._recover():
                     upkeep.ask(self, time.monotonic() + _RETRY_S)
-            finally:
-                self._busy = False
             is_urgent, self._is_urgent = self._is_urgent, False
         if is_urgent and self._document is not None:
             self._document.replace(wait=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        # With the lock held: what a signal handler, or a finalizer, logs in this thread meanwhile comes afterwards.
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+        if self._deferred:
+            self._say_deferred()
+
+    def _say_deferred(self) -> None:
+        while self._deferred:
+            self._busy = True
+            try:
+                while self._deferred:
+                    self._say(self._deferred.popleft(), time.monotonic())
+            finally:
+                self._busy = False
 
     # -- the journal -------------------------------------------------------------------------------------------------
 
@@ -226,7 +240,7 @@ class Writer:
                 self._n += 1
                 self._hold(body, kind)
                 return
-        # Counted first: interrupted in between, a number is missing, which is told; never used twice, which is not.
+        # Counted first, so that no number is ever used twice, whatever interrupts this.
         self._n += 1
         try:
             self._journal.append(body, self._n)
@@ -234,6 +248,11 @@ class Writer:
             self._failed(error)
             self._hold(body, kind)
             return
+        except BaseException:
+            # A signal handler or Ctrl-C; what was not written leaves no gap, which readers would take for a loss.
+            if not self._journal.has(self._n):
+                self._n -= 1
+            raise
         if kind is not Step and (kind in _NOW or self._is_over(message)):
             self._is_urgent = True
             self._journal.sync()

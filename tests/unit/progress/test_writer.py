@@ -323,22 +323,28 @@ def test_a_message_in_the_middle_of_a_message_comes_right_behind_it(
     assert document(tmp_path)["metadata"]["status"] == "completed"
 
 
-def test_an_exception_in_the_middle_of_a_message_leaves_a_journal_that_goes_on(
-    make_writer: Callable[..., Writer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("when", ["before the write", "after the write"])
+def test_an_exception_in_the_middle_of_a_message_leaves_a_whole_journal(
+    make_writer: Callable[..., Writer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     writer = make_writer()
     writer.say(Custom("first", timestamp="t"))
+    write = os.write
 
     def interrupted(fd: int, data: bytes) -> int:
+        if when == "after the write":
+            write(fd, data)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(journal_module.os, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            writer.say(Custom("never", timestamp="t"))
+            writer.say(Custom("second", timestamp="t"))
     writer.say(Custom("third", timestamp="t"))
-    entries = JournalReader(tmp_path / "logs" / "run.jsonl").read()
-    assert [entry.type for entry in entries if isinstance(entry, Line)] == ["first", "third"]
+    told = [(entry.n, entry.type) for entry in JournalReader(tmp_path / "logs" / "run.jsonl").read()]  # type: ignore[union-attr]
+    assert told == (
+        [(1, "first"), (2, "second"), (3, "third")] if when == "after the write" else [(1, "first"), (2, "third")]
+    )
 
 
 def test_the_throttle_is_declared_and_never_kept_by_the_writer(
