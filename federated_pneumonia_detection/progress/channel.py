@@ -14,6 +14,7 @@ from federated_pneumonia_detection.progress.document import complete_dead
 from federated_pneumonia_detection.progress.document_keeper import Identity
 from federated_pneumonia_detection.progress.journal import journal_stem
 from federated_pneumonia_detection.progress.messages import Custom, Message, RunStart
+from federated_pneumonia_detection.progress.protocol import WebSocketManager
 from federated_pneumonia_detection.progress.registry import is_ending, writer_for
 from federated_pneumonia_detection.progress.slug import new_run_id
 from federated_pneumonia_detection.progress.software import software
@@ -21,7 +22,7 @@ from federated_pneumonia_detection.progress.telling import tell
 from federated_pneumonia_detection.progress.upkeep import upkeep
 from federated_pneumonia_detection.progress.writer import Writer
 
-__all__ = ["Channel"]
+__all__ = ["Channel", "followed", "wake_of"]
 
 # Held while a client without a run finds one; one for all loggers of the process, since that is rare.
 _finding = threading.RLock()
@@ -255,6 +256,27 @@ class Channel:
         if self._keeps_files and directory not in _opened_directories:
             _opened_directories.add(directory)
             upkeep.ask(_Completion(directory), 0.0)
+
+
+def followed(manager: WebSocketManager | None, directory: str | None) -> str | None:
+    """Where the journal lies: where it was asked for, else in a private directory of the manager's. Never raises."""
+    if manager is None:
+        return directory
+    try:
+        private = manager.follow(directory)
+    except Exception as error:  # noqa: BLE001 - somebody else's object; where there are files all is recorded
+        tell(f"the websocket_manager does not follow ({type(error).__name__}: {error})")
+        return directory
+    return directory or os.fspath(private)
+
+
+def wake_of(manager: object) -> Callable[[str], object] | None:
+    """What a manager wants to be told after each message, if it does. Never raises."""
+    try:
+        wake = getattr(manager, "wake", None)
+    except Exception:  # noqa: BLE001 - somebody else's object, which need not have it
+        return None
+    return wake if callable(wake) else None
 
 
 class _Completion:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from federated_pneumonia_detection.progress import values
-from federated_pneumonia_detection.progress.channel import Channel
+from federated_pneumonia_detection.progress.channel import Channel, followed, wake_of
 from federated_pneumonia_detection.progress.messages import (
     MESSAGE_TYPES,
     Alert,
@@ -28,7 +28,6 @@ from federated_pneumonia_detection.progress.messages import (
     TrainingError,
 )
 from federated_pneumonia_detection.progress.protocol import WebSocketManager
-from federated_pneumonia_detection.progress.telling import tell
 
 __all__ = ["FederatedProgressLogger", "ProgressLogger", "WebSocketFederatedProgressLogger", "WebSocketProgressLogger"]
 
@@ -111,7 +110,7 @@ class ProgressLogger:
         self.log_dir = str(Path(os.fspath(log_dir)).absolute())
         """The directory that was asked for, absolute."""
         self._channel = Channel(
-            _followed(manager, self.log_dir if keeps_files else None),
+            followed(manager, self.log_dir if keeps_files else None),
             keeps_files=keeps_files,
             experiment_name=experiment_name,
             mode=mode,
@@ -120,7 +119,7 @@ class ProgressLogger:
             run_start=run_start,
             hears=("cancel",) if hears_cancel else (),
             broadcast_interval=broadcast_interval,
-            wake=_wake_of(manager),
+            wake=wake_of(manager),
         )
 
     # -- what a training loop says -----------------------------------------------------------------------------------
@@ -481,26 +480,6 @@ class WebSocketFederatedProgressLogger(FederatedProgressLogger):
     def shutdown(self) -> None:
         """End this logger; nothing is left to be sent, since everything is in the journal."""
         self.close()
-
-
-def _followed(manager: WebSocketManager | None, directory: str | None) -> str | None:
-    # Where the journal lies: where it was asked for, else in a private directory of the manager's.
-    if manager is None:
-        return directory
-    try:
-        private = manager.follow(directory)
-    except Exception as error:  # noqa: BLE001 - somebody else's object; where there are files all is recorded
-        tell(f"the websocket_manager does not follow ({type(error).__name__}: {error})")
-        return directory
-    return directory or os.fspath(private)
-
-
-def _wake_of(manager: object) -> Callable[[str], object] | None:
-    try:
-        wake = getattr(manager, "wake", None)
-    except Exception:  # noqa: BLE001 - somebody else's object, which need not have it
-        return None
-    return wake if callable(wake) else None
 
 
 def _text_or_none(value: Any) -> str | None:
