@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -24,8 +25,23 @@ Told = Callable[..., list[dict[str, Any]]]
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
 
 
-def children() -> list[str]:
-    return [child.name() for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
+Children = Callable[[], list[str]]
+
+
+@pytest.fixture
+def children() -> Callable[[], list[str]]:
+    """The processes begun since the test did: other tests of this process may have left a fork server of theirs."""
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    def begun() -> list[str]:
+        found = []
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # gone in between
+                if child.pid not in before and child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child.name())
+        return found
+
+    return begun
 
 
 def once(messages: list[dict[str, Any]]) -> list[tuple[str, int]]:
@@ -33,7 +49,12 @@ def once(messages: list[dict[str, Any]]) -> list[tuple[str, int]]:
 
 
 def test_ray_and_local_agree(
-    make_trainer: Make, small_source: Path, told: Told, tmp_path: Path, wait_until: Callable[..., None]
+    make_trainer: Make,
+    small_source: Path,
+    told: Told,
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    children: Children,
 ) -> None:
     local = make_trainer(where=tmp_path / "local", num_rounds=2).train(small_source, "demo")
     before = os.environ.copy()
@@ -83,7 +104,7 @@ class _Hangs:
 
 @pytest.mark.long
 def test_a_client_that_never_answers_does_not_keep_the_run(
-    make_trainer: Make, small_source: Path, told: Told, wait_until: Callable[..., None]
+    make_trainer: Make, small_source: Path, told: Told, wait_until: Callable[..., None], children: Children
 ) -> None:
     """Flower waits at the end for every actor, this one too."""
     trainer = make_trainer(_Hangs(), num_rounds=1, engine="ray", reply_timeout_s=12.0)
@@ -97,7 +118,12 @@ def test_a_client_that_never_answers_does_not_keep_the_run(
 
 
 def test_a_request_to_stop_ends_a_simulation_and_all_of_ray(
-    make_trainer: Make, small_source: Path, told: Told, tmp_path: Path, wait_until: Callable[..., None]
+    make_trainer: Make,
+    small_source: Path,
+    told: Told,
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    children: Children,
 ) -> None:
     log_dir = tmp_path / "logs" / "progress"
     trainer = make_trainer(num_rounds=1, local_epochs=10_000, engine="ray")
