@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from federated_pneumonia_detection.hub.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.sql_store import SqlStore
@@ -27,9 +28,24 @@ def arrival() -> Callable[..., Arrival]:
     return make
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def _postgres(url: str) -> SqlStore:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for table in ("meta", "messages", "steps", "places"):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
+    engine.dispose()
+    return SqlStore(url)
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store, of each kind."""
-    made: Store = MemoryStore() if request.param == "memory" else SqlStore(f"sqlite:///{tmp_path / 'contract.sqlite3'}")
+    made: Store
+    if request.param == "memory":
+        made = MemoryStore()
+    elif request.param == "sqlite":
+        made = SqlStore(f"sqlite:///{tmp_path / 'contract.sqlite3'}")
+    else:
+        made = _postgres(request.getfixturevalue("postgres_url"))
     yield made
     made.close()
