@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
-from federated_pneumonia_detection.hub.hub import Frame, Page, Subscription
+from federated_pneumonia_detection.hub.hub import Frame, Hub, Page, Subscription
 from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, RESTART, TOO_SLOW, UNKNOWN_RUN
 from federated_pneumonia_detection.server.openapi import refuses
 from federated_pneumonia_detection.server.problems import Problem
@@ -25,6 +26,9 @@ from federated_pneumonia_detection.server.viewer_protocol import FRAME_KEY, SEND
 __all__ = ["SSE_COMMENT_EVERY_S", "offset_of", "router"]
 
 SSE_COMMENT_EVERY_S = 15.0
+KNOWN_WITHIN_S = 1.2
+"""How long a viewer of an unknown run waits for it: the hub looks at all journals each second."""
+KNOWN_POLL_S = 0.02
 GREATEST_OFFSET = 2**63 - 1
 
 router = APIRouter(tags=["events"])
@@ -63,7 +67,7 @@ async def training_progress(websocket: WebSocket) -> None:
     await websocket.accept()
     query = websocket.query_params
     wanted = query.get("run_id")
-    run_id = None if wanted is None else service.hub.resolve(wanted)
+    run_id = None if wanted is None else await _known_run(service.hub, wanted)
     if wanted is not None and run_id is None:
         await websocket.close(UNKNOWN_RUN, "there is no such run")
         return
@@ -80,6 +84,16 @@ async def training_progress(websocket: WebSocket) -> None:
         await _send_until_gone(websocket, subscription)
     finally:
         subscription.close()
+
+
+async def _known_run(hub: Hub, wanted: str) -> str | None:
+    """The run of that name; one whose first message was logged a moment ago is known within the next look at sizes."""
+    hub.hint()
+    deadline = time.monotonic() + KNOWN_WITHIN_S
+    # Runs become known on the hub's own thread, which has no event for one of them.
+    while (run_id := hub.resolve(wanted)) is None and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(KNOWN_POLL_S)
+    return run_id
 
 
 async def _send_until_gone(websocket: WebSocket, subscription: Subscription) -> None:
