@@ -91,6 +91,16 @@ _STEP = (
     _steps.c.writer,
     _steps.c.n,
 )
+# What every commit says, made once: to build a statement costs more than to run it.
+_ADD_MESSAGES = sa.insert(_messages)
+_ADD_STEPS = sa.insert(_steps)
+_SET_TOP = sa.update(_meta).values(top=sa.bindparam("new_top"))
+_ADD_PLACES = sa.insert(_places)
+_MOVE_PLACES = (
+    sa.update(_places)
+    .where(_places.c.path == sa.bindparam("of"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("writer", "inode", "byte", "n")})
+)
 
 
 class SqlStore:
@@ -117,6 +127,8 @@ class SqlStore:
             raise DatabaseUnusable(url, "it is no database URL; one looks like sqlite:///path/hub.sqlite3") from None
         self._file = DatabaseFile.of(self._url)
         self._highest: dict[str, int] = {}
+        # The journals whose place is noted; None before that was looked up.
+        self._placed: set[str] | None = None
         # The highest row given, by run, client and phase.
         self._rows: dict[tuple[str, str, str], int] = {}
         self._log_id, self._top, self._floor = "", 0, 0
@@ -224,6 +236,7 @@ class SqlStore:
             self._engine.dispose()
         self._highest.clear()
         self._rows.clear()
+        self._placed = None
         self._open()
         raise LogReplaced(self._url.render_as_string())
 
@@ -241,18 +254,33 @@ class SqlStore:
             messages = [_values(message) for message in added if isinstance(message, Stored)]
             steps = [_values(step) for step in added if isinstance(step, Step)]
             if messages:
-                connection.execute(sa.insert(_messages), messages)
-                connection.execute(sa.update(_meta).values(top=top))
+                connection.execute(_ADD_MESSAGES, messages)
+                connection.execute(_SET_TOP, {"new_top": top})
             if steps:
-                connection.execute(sa.insert(_steps), steps)
-            if batch.places:
-                paths = [{"gone": place.path} for place in batch.places]
-                connection.execute(sa.delete(_places).where(_places.c.path == sa.bindparam("gone")), paths)
-                connection.execute(sa.insert(_places), [msgspec.structs.asdict(place) for place in batch.places])
+                connection.execute(_ADD_STEPS, steps)
+            placed = self._place(connection, batch.places)
         if self._file is not None and top > self._top:
             self._file.reached(self._log_id, top)
-        self._highest, self._rows, self._top = highest, rows, top
+        self._highest, self._rows, self._top, self._placed = highest, rows, top, placed
         return added
+
+    def _place(self, connection: Connection, places: Sequence[Place]) -> set[str]:
+        """Note how far journals have been read; the journals of which it is known now."""
+        newest = {place.path: place for place in places}
+        known = self._placed
+        if known is None:
+            known = set(connection.execute(sa.select(_places.c.path)).scalars())
+        moved = [place for path, place in newest.items() if path in known]
+        added = [place for path, place in newest.items() if path not in known]
+        if moved:
+            values = [
+                {"of": p.path, "new_writer": p.writer, "new_inode": p.inode, "new_byte": p.byte, "new_n": p.n}
+                for p in moved
+            ]
+            connection.execute(_MOVE_PLACES, values)
+        if added:
+            connection.execute(_ADD_PLACES, [msgspec.structs.asdict(place) for place in added])
+        return known | newest.keys() if added else known
 
     def _new(self, connection: Connection, arrivals: Sequence[Arrival], highest: dict[str, int]) -> Iterable[Arrival]:
         """Those of whose writer and number nothing is stored yet, each once."""
@@ -300,6 +328,7 @@ class SqlStore:
                     self._floor = max(self._floor, last)
                     connection.execute(sa.update(_meta).values(floor=self._floor))
             self._highest.clear()
+            self._placed = None
             self._rows = {key: row for key, row in self._rows.items() if key[0] != run_id}
 
     # --- reading ---
