@@ -39,7 +39,7 @@ export function foldState(before_: RunState, message: Said): RunState {
   const time = textOrEmpty(message.timestamp);
   const clientId = clientOf(message);
   if (type === "run_start" && clientId === null && (whole(message.attempt) || 1) > state.attempt) {
-    state = afresh(state);
+    state = afresh(state, time);
   } else if (
     state.attempt > 1 &&
     before(time, state.start_time) &&
@@ -63,8 +63,8 @@ export function foldState(before_: RunState, message: Said): RunState {
   });
 }
 
-/** The same run before its next attempt: what people gave it stays. */
-function afresh(state: RunState): RunState {
+/** The same run before its next attempt: what people gave it stays, and what was said since that attempt began. */
+function afresh(state: RunState, begun: string): RunState {
   return {
     ...emptyState(state.run_id),
     experiment_name: state.experiment_name,
@@ -75,6 +75,8 @@ function afresh(state: RunState): RunState {
     edited: state.edited,
     told: state.told,
     updated_at: state.updated_at,
+    cancel_asked: before(state.cancel_asked, begun) ? null : state.cancel_asked,
+    lost: state.lost === null || before(state.lost[0], begun) ? null : state.lost,
     hears_cancel: state.hears_cancel,
     pid: state.pid,
   };

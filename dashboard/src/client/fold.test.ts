@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { fold } from "./fold";
+import { foldState } from "./fold.state";
 import { firstGap } from "./fold.steps";
 import { emptyModel, type Message, type RunModel, stepSeries } from "./model";
 import { foldSeries } from "./series";
+import { emptyState } from "./state";
 
 let offset = 0;
 let clock = Date.parse("2026-11-24T10:00:00Z");
@@ -128,6 +130,15 @@ describe("a centralised run", () => {
       [2, 0.85],
       [3, 0.9],
     ]);
+  });
+
+  it("keeps a stop that was asked of the new attempt and read before its first message", () => {
+    const begins = say("run_start", { experiment_name: "first", attempt: 2, total_epochs: 10 });
+    const asked = say("alert", { level: "info", title: "Stop", text: "asked", about: "cancel" });
+    const state = [start(), asked, begins].reduce(foldState, emptyState("r"));
+    expect(state.cancel_asked).toBe(asked.timestamp);
+    const before = [asked, say("run_start", { attempt: 2 })].reduce(foldState, emptyState("r"));
+    expect(before.cancel_asked).toBeNull();
   });
 
   it("shares what did not change with the model before", () => {

@@ -86,6 +86,15 @@ def test_a_new_attempt_reopens_and_starts_from_nothing_but_keeps_what_people_gav
     assert (state.name, state.tags) == ("mine", ("a",))
 
 
+def test_a_stop_asked_of_a_new_attempt_is_kept_also_when_it_is_read_before_its_first_message() -> None:
+    asked = {"type": "alert", "level": "info", "title": "Stop", "text": "asked", "about": "cancel"}
+    again = {**START, "attempt": 2}
+    of_this_one = folded(START, {**asked, "timestamp": at(9)}, {**again, "timestamp": at(8)})
+    assert of_this_one.cancel_asked == at(9)
+    of_the_one_before = folded(START, {**asked, "timestamp": at(7)}, {**again, "timestamp": at(8)})
+    assert of_the_one_before.cancel_asked is None
+
+
 def test_an_end_with_a_client_ends_that_clients_part_only() -> None:
     state = folded(
         {**START, "mode": "federated"},
