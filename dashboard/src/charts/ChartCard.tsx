@@ -140,11 +140,11 @@ function CardActions({
   );
 }
 
-/** Four digits are enough to read; the CSV has all of them. */
-function cell(value: number | string | null): string {
+/** Four digits are enough to read; the CSV has all of them. An epoch in the first column needs none. */
+function cell(value: number | string | null, column: number): string {
   if (value === null) return "";
   if (typeof value === "string") return value;
-  return minus(Number.isInteger(value) ? String(value) : value.toFixed(4));
+  return minus(column === 0 && Number.isInteger(value) ? String(value) : value.toFixed(4));
 }
 
 export function TableBehind({ table, height, label }: { table: ChartTable; height: number; label: string }) {
