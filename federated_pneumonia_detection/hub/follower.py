@@ -20,6 +20,7 @@ from federated_pneumonia_detection.hub.merge import merge
 from federated_pneumonia_detection.hub.store import Place
 from federated_pneumonia_detection.hub.watch import Watch
 from federated_pneumonia_detection.progress.liveness import State
+from federated_pneumonia_detection.progress.reading import read_small
 
 __all__ = ["NOTE_SUFFIX", "Follower", "Sink"]
 
@@ -31,6 +32,7 @@ NOTE_SUFFIX = ".follow"
 _LOOK_EVERY_S = 1.0
 _LIFE_EVERY_S = 0.5
 _RETRY_EVERY_S = 0.5
+_LONGEST_NOTE = 4096
 _BATCH_MESSAGES, _BATCH_BYTES = 1000, 256 * 1024
 # A file that was over this long before anybody followed its directory is no news.
 _NEWS_SLACK_S = 2.0
@@ -294,7 +296,7 @@ class Follower:
     def _read_note(self, path: str) -> None:
         self._notes.add(path)
         try:
-            directory = Path(path).read_text()
+            directory = read_small(path, _LONGEST_NOTE).decode()
         except (OSError, UnicodeDecodeError):
             return
         if directory.startswith("/") or Path(directory).is_absolute():

@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 
 from federated_pneumonia_detection.progress import clock
+from federated_pneumonia_detection.progress.reading import read_small
 from federated_pneumonia_detection.progress.slug import slug
 
 __all__ = ["Cancel", "CancelWatch", "cancel_path", "clear", "request_cancel"]
 
 _LOOK_S = 0.05
+_LONGEST = 65_536
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ class CancelWatch:
         except (OSError, ValueError):
             return None
         try:
-            self._found = msgspec.json.decode(self._path.read_bytes(), type=Cancel)
-        except (OSError, msgspec.DecodeError):  # somebody made the file by hand: what it means is clear
+            self._found = msgspec.json.decode(read_small(self._path, _LONGEST), type=Cancel)
+        except (OSError, ValueError, RecursionError):  # somebody made the file by hand: what it means is clear
             self._found = Cancel()
         return self._found

@@ -15,7 +15,7 @@ from federated_pneumonia_detection.progress.document_fold import ENDED, Folded, 
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import JournalHeader, Line
 from federated_pneumonia_detection.progress.journal import journal_names, journal_stem
-from federated_pneumonia_detection.progress.reading import JournalReader, read_header
+from federated_pneumonia_detection.progress.reading import JournalReader, read_header, read_small
 
 __all__ = ["LOST_AFTER_S", "Document", "complete_dead", "hub_stem", "journals_in"]
 
@@ -207,8 +207,7 @@ def _is_complete(path: Path, newest_journal: float) -> bool:
     try:
         if path.stat().st_mtime < newest_journal:
             return False
-        with path.open("rb") as file:
-            found = _STATUS.search(file.read(4096))
+        found = _STATUS.search(read_small(path, 4096))
     except OSError:
         return False
     return found is not None and found[1].decode() in ENDED

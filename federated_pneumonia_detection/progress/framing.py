@@ -7,6 +7,7 @@ flipped bit are noticed (more than half of all flipped bits leave valid JSON).
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from zlib import crc32
 
@@ -15,7 +16,9 @@ import msgspec
 from federated_pneumonia_detection.progress.errors import NotAJournal
 
 __all__ = [
+    "DEEPEST",
     "FORMAT",
+    "HIGHEST_N",
     "LONGEST_LINE",
     "LONGEST_MESSAGE",
     "Damage",
@@ -34,6 +37,12 @@ LONGEST_MESSAGE = 256 * 1024
 
 LONGEST_LINE = 1024 * 1024
 """A line of more bytes than this is nobody's: a reader passes over it without holding it in memory."""
+
+DEEPEST = 200
+"""A message nested deeper than this is nobody's: no decoder of ours, wherever it is called, runs out of stack."""
+
+HIGHEST_N = 2**53
+"""A number above this is nobody's: no database and no reader of JSON would keep it exactly."""
 
 _TAIL_LENGTH = len(b',"crc":"00000000"}')
 
@@ -77,11 +86,15 @@ class JournalHeader(msgspec.Struct, frozen=True, tag_field="type", tag="journal"
     hears: list[str] = []
 
 
-class _Type(msgspec.Struct, gc=False):
+class _Message(msgspec.Struct, gc=False):
+    # What every message has; decoding it looks at the form of all the rest.
     type: str
+    timestamp: str = ""
 
 
-_type_decoder = msgspec.json.Decoder(_Type)
+_decode_message = msgspec.json.Decoder(_Message).decode
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(rb"[\[\]{}]")
 _header_decoder = msgspec.json.Decoder(JournalHeader)
 
 
@@ -92,7 +105,11 @@ def encode_line(body: bytes, n: int) -> bytes:
 
 
 def decode_line(line: bytes) -> Line | Damage:
-    """The message in a line (with or without its newline), or why there is none; never raises."""
+    """The message in a line (with or without its newline), or why there is none; never raises.
+
+    A right checksum says that the line is as it was written, not that a logger of ours wrote it: what nobody could send
+    on or store (no JSON, no UTF-8, nested without end, a number beyond all bounds) is damage, too.
+    """
     if line.endswith(b"\n"):
         line = line[:-1]
     if not line:
@@ -102,12 +119,19 @@ def decode_line(line: bytes) -> Line | Damage:
     if line[-_TAIL_LENGTH:] != b',"crc":"%08x"}' % crc32(head):
         return Damage("its checksum does not match" if b'"crc":"' in line[-_TAIL_LENGTH:] else "not a whole line")
     cut = head.rfind(b',"n":')
-    try:
-        n = int(head[cut + 5 :])
-        body = head[:cut] + b"}"
-        return Line(body, n, _type_of(body))
-    except ValueError:
+    number = head[cut + 5 :]
+    # No sign, no blank, no underscore; and no number of so many digits that reading it takes time.
+    if not number.isdigit() or len(number) > 16 or int(number) > HIGHEST_N:
         return Damage("not a line of a journal")
+    body = head[:cut] + b"}"
+    try:
+        if not body.isascii():
+            body.decode()
+        if len(body) > 2 * DEEPEST and _is_deep(body):
+            return Damage(f"a message nested deeper than {DEEPEST} levels")
+        return Line(body, int(number), _decode_message(body).type)
+    except ValueError as error:
+        return Damage(f"no message ({error})")
 
 
 def decode_header(line: bytes) -> JournalHeader:
@@ -130,10 +154,12 @@ def decode_header(line: bytes) -> JournalHeader:
     return header
 
 
-def _type_of(body: bytes) -> str:
-    # Every writer of ours puts the type first; anything else is decoded properly.
-    if body.startswith(b'{"type":"'):
-        name = body[9 : body.index(b'"', 9)]
-        if b"\\" not in name:
-            return name.decode()
-    return _type_decoder.decode(body).type
+def _is_deep(body: bytes) -> bool:
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return False
+    depth = 0
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", body)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > DEEPEST:
+            return True
+    return False

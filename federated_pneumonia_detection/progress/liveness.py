@@ -125,6 +125,8 @@ def process_lives(pid: int, started: int | None = None) -> bool:
         os.kill(pid, 0)
     except OSError as error:
         return error.errno == errno.EPERM
+    except OverflowError:  # a number that no process can have
+        return False
     # Another process may have got the pid; where there is no /proc, nothing tells.
     return True
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -17,7 +19,7 @@ from federated_pneumonia_detection.progress.framing import (
     decode_line,
 )
 
-__all__ = ["Entry", "Gap", "JournalReader", "read_at", "read_header"]
+__all__ = ["Entry", "Gap", "JournalReader", "read_at", "read_header", "read_small"]
 
 
 def read_at(fd: int, length: int, at: int) -> bytes:
@@ -26,6 +28,21 @@ def read_at(fd: int, length: int, at: int) -> bytes:
         return os.pread(fd, length, at)
     os.lseek(fd, at, os.SEEK_SET)
     return os.read(fd, length)
+
+
+def read_small(path: str | os.PathLike[str], longest: int) -> bytes:
+    """The first `longest` bytes of a file that anybody may have put there; a pipe of that name is not waited for.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
+        return os.read(fd, longest)
+    finally:
+        os.close(fd)
 
 
 class Gap(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from federated_pneumonia_detection.progress.liveness import process_lives
+from federated_pneumonia_detection.progress.reading import read_small
 from federated_pneumonia_detection.progress.slug import slug
 
 __all__ = ["Exit", "Job", "JobDirectory", "Jobs"]
@@ -23,6 +24,7 @@ _T = TypeVar("_T")
 
 LAST_LINES = 30
 LAST_BYTES = 16_384
+_LONGEST = 1 << 20
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -168,6 +170,6 @@ class Jobs:
 
 def _read(path: Path, kind: type[_T]) -> _T | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(read_small(path, _LONGEST), type=kind)
+    except (OSError, ValueError, RecursionError):
         return None
