@@ -69,6 +69,17 @@ class Client:
         except httpx.TransportError:
             return False
 
+    def numbers(self) -> dict[str, float]:
+        """What `/metrics` says, by name; with labels as `fpd_runs{status="lost"}`."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        found = {}
+        for family in text_string_to_metric_families(self._ask("GET", "/metrics").text):
+            for sample in family.samples:
+                labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+                found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return found
+
     def runs(self) -> list[dict[str, Any]]:
         """All runs, newest first."""
         found: list[dict[str, Any]] = []

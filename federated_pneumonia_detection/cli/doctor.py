@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
 from federated_pneumonia_detection import __version__
 from federated_pneumonia_detection.cli.feed import DEFAULT_LOG_DIR, DEFAULT_URL
+from federated_pneumonia_detection.cli.pulse import Finding, diagnosis, log_findings
 
-__all__ = ["Finding", "doctor", "findings"]
+__all__ = ["doctor", "findings"]
 
 PARTS = {
     "training": ("torch", "pytorch_lightning", "torchmetrics", "monai"),
@@ -26,22 +30,19 @@ PARTS = {
 }
 LEAST_FREE_BYTES = 1 << 30
 LEAST_OPEN_FILES = 1024
+LOG_TAIL_BYTES = 1_000_000
 _DISTRIBUTIONS = {"pytorch_lightning": "pytorch-lightning", "sqlalchemy": "SQLAlchemy"}
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at."""
-
-    state: Literal["ok", "note", "bad"]
-    what: str
-    cure: str = ""
 
 
 def doctor(
     log_dir: Annotated[Path, typer.Option(help="Where runs are written.")] = DEFAULT_LOG_DIR,
     url: Annotated[str, typer.Option(help="Where a server is looked for.")] = DEFAULT_URL,
 ) -> None:
-    """Say what is wrong with this installation, and what to do. Exits with 1 where something is."""
+    """Say what is wrong with this installation and with a server that runs, and what to do.
+
+    Looks at what is installed, at disk and limits, at the server's numbers (`/metrics`) and log of the last hour.
+    Exits with 1 where something is wrong.
+    """
     bad = 0
     for finding in findings(log_dir, url):
         cure = f"; {finding.cure}" if finding.cure else ""
@@ -61,7 +62,8 @@ def findings(log_dir: Path, url: str) -> Iterator[Finding]:
     yield _directory(Path("checkpoints"), "checkpoint directory")
     yield _free_space()
     yield from _limits()
-    yield _server(url)
+    yield from _server(url)
+    yield from log_findings(_log_lines(log_dir), datetime.now().astimezone())
 
 
 def _parts() -> Iterator[Finding]:
@@ -139,10 +141,35 @@ def _limits() -> Iterator[Finding]:
         yield Finding("note", f"{files} files may be open at once", "for many viewers, raise it: ulimit -n 65536")
 
 
-def _server(url: str) -> Finding:
-    from federated_pneumonia_detection.cli.client import Client
+def _server(url: str) -> Iterator[Finding]:
+    from federated_pneumonia_detection.cli.client import Client, ServerAway, ServerRefused
 
     with Client(url) as client:
-        if client.answers():
-            return Finding("ok", f"a server answers at {url}")
-    return Finding("note", f"no server at {url}", "`fpd serve` starts one")
+        if not client.answers():
+            yield Finding("note", f"no server at {url}", "`fpd serve` starts one")
+            return
+        try:
+            numbers = client.numbers()
+        except (ServerAway, ServerRefused) as error:
+            yield Finding("note", f"the server at {url} does not tell its numbers ({error})")
+            return
+    wrong = list(diagnosis(numbers))
+    viewers, top = numbers.get("fpd_hub_viewers", 0), numbers.get("fpd_hub_top", 0)
+    yield Finding("ok", f"a server answers at {url}: {top:.0f} messages, {viewers:.0f} viewers")
+    yield from wrong
+
+
+def _log_lines(log_dir: Path) -> Iterator[dict[str, Any]]:
+    """The servers' logs of a directory; what is no such line is left out."""
+    for path in sorted((log_dir / ".server").glob("*.log.jsonl")):
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
+                lines = file.read().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            with suppress(ValueError):
+                told = json.loads(line)
+                if isinstance(told, dict):
+                    yield told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import JSONResponse, Response
@@ -49,6 +49,7 @@ class _Numbers(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield from _families("hub", self._service.hub.stats())
+        yield from _families("server", _own_numbers(self._service))
         by_status: dict[str, int] = {}
         for run in self._service.hub.runs():
             by_status[run.status] = by_status.get(run.status, 0) + 1
@@ -56,6 +57,15 @@ class _Numbers(Collector):
         for status, count in sorted(by_status.items()):
             runs.add_metric([status], count)
         yield runs
+
+
+def _own_numbers(service: Service) -> dict[str, float]:
+    supervisor = service.supervisor
+    return {
+        "trainings_running": float(len(supervisor.running())),
+        "trainings_waiting": float(len(supervisor.waiting())),
+        "log_lines_unwritten_total": float(service.log.unwritten if service.log is not None else 0),
+    }
 
 
 def _families(part: str, numbers: dict[str, float]) -> Iterator[Metric]:
@@ -75,7 +85,8 @@ def _families(part: str, numbers: dict[str, float]) -> Iterator[Metric]:
     response_class=Response,
 )
 def metrics(request: Request) -> Response:
-    """Runs by status, and what the hub counts."""
+    """Runs by status, what hub and server count, and what the process takes of the machine (`process_…`)."""
     registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
     registry.register(_Numbers(service_of(request)))
     return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from federated_pneumonia_detection.hub.hub import Hub
 from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.server.logs import ServerLog
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.settings import ServerSettings
 from federated_pneumonia_detection.server.supervision import ENDED, Supervisor
@@ -25,12 +26,14 @@ class Service:
         settings: what it was told.
         hub: the log of all runs.
         supervisor: the trainings this server starts.
+        log: what the server tells of itself, where it keeps a log.
         closing: set when the server is told to stop: streams and long polls end at once.
     """
 
     settings: ServerSettings
     hub: Hub
     supervisor: Supervisor
+    log: ServerLog | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> None:

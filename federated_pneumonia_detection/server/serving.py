@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -14,15 +15,19 @@ from types import FrameType
 import uvicorn
 from starlette.concurrency import run_in_threadpool
 
+from federated_pneumonia_detection import __version__
 from federated_pneumonia_detection.hub.errors import HubError
 from federated_pneumonia_detection.server.app import create_app, make_service
 from federated_pneumonia_detection.server.errors import ServerError
+from federated_pneumonia_detection.server.logs import keeping
 from federated_pneumonia_detection.server.service import Service
 from federated_pneumonia_detection.server.settings import ServerSettings
-from federated_pneumonia_detection.server.sockets import bind, url_of
+from federated_pneumonia_detection.server.sockets import bind, port_of, url_of
 from federated_pneumonia_detection.server.viewer_protocol import ViewerProtocol
 
 __all__ = ["BackgroundServer", "running", "serve"]
+
+log = logging.getLogger(__name__)
 
 PING_EVERY_S = 20.0
 GREATEST_VIEWER_MESSAGE_BYTES = 64 * 1024
@@ -46,7 +51,7 @@ class _Server(uvicorn.Server):
             ws_max_size=GREATEST_VIEWER_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # frames are small; compressing each for each viewer costs more than it saves
             timeout_graceful_shutdown=CLOSES_WITHIN_S,
-            log_level="warning",
+            log_config=None,  # `logs.keeping` has the handlers
             access_log=False,
             server_header=False,
             lifespan="on",
@@ -134,7 +139,6 @@ def serve(
     """
     sockets = bind(settings.host, settings.port)
     try:
-        service = _open(settings)
         url = url_of(sockets)
 
         def ready() -> None:
@@ -142,8 +146,13 @@ def serve(
             if on_ready is not None:
                 on_ready(url)
 
-        server = _Server(service, ready)
-        server.run(sockets=sockets)
+        with keeping(settings.log_dir, port_of(sockets)) as kept:
+            service = _open(settings)
+            service.log = kept
+            server = _Server(service, ready)
+            log.info("serving", extra={"url": url, "version": __version__, "log_dir": str(settings.log_dir)})
+            server.run(sockets=sockets)
+            log.info("stopped", extra={"by": server.stopped_by.name if server.stopped_by else None})
         for line in server.last_lines:
             say(line)
     finally:
@@ -177,7 +186,8 @@ def running(settings: ServerSettings, *, service: Service | None = None) -> Iter
     sockets = bind(settings.host, settings.port)
     ready = threading.Event()
     try:
-        server = _Server(service or _open(settings), ready.set)
+        service = service or _open(settings)
+        server = _Server(service, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": sockets}, name="server", daemon=True)
         thread.start()
         while not ready.wait(0.05):
@@ -185,7 +195,8 @@ def running(settings: ServerSettings, *, service: Service | None = None) -> Iter
                 raise ServerError("the server ended while it was starting; its output says why")
         background = BackgroundServer(url_of(sockets), server.service, server, thread)
         try:
-            yield background
+            with keeping(settings.log_dir, port_of(sockets)) as service.log:
+                yield background
         finally:
             background.stop()
     finally:

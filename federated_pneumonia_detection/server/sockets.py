@@ -11,7 +11,7 @@ from pathlib import Path
 from federated_pneumonia_detection.server.errors import ServerError
 from federated_pneumonia_detection.server.security import is_loopback_name
 
-__all__ = ["bind", "holder_of", "url_of"]
+__all__ = ["bind", "holder_of", "port_of", "url_of"]
 
 _TRIES_FOR_A_FREE_PAIR = 10
 
@@ -114,6 +114,11 @@ def holder_of(port: int) -> str | None:
                 shown = command if len(command) <= 80 else f"{command[:79]}…"
                 return f"pid {process.name} ({shown})" if shown.isprintable() else f"pid {process.name}"
     return None
+
+
+def port_of(sockets: list[socket.socket]) -> int:
+    """The port they listen on."""
+    return int(sockets[0].getsockname()[1])
 
 
 def url_of(sockets: list[socket.socket]) -> str:

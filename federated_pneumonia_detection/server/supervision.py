@@ -228,9 +228,11 @@ class Supervisor:
         else:
             if sent.returncode != 0:
                 self._never_started(tracked, sent.stderr.decode(errors="replace")[-2000:])
+                return
+            log.info("training started", extra={"run_id": tracked.job.run_id, "kind": tracked.job.kind})
 
     def _never_started(self, tracked: _Tracked, why: str) -> None:
-        log.error("run %s could not be started: %s", tracked.job.run_id, why)
+        log.error("run %s could not be started: %s", tracked.job.run_id, why, extra={"run_id": tracked.job.run_id})
         with suppress(OSError):
             with tracked.directory.output.open("a", encoding="utf-8") as output:
                 output.write(why + "\n")
@@ -262,6 +264,8 @@ class Supervisor:
         run_id = tracked.job.run_id
         if tracked.ended_at is None:
             tracked.ended_at = time.monotonic()
+            how = {"exit_code": exit.code, "signal": exit.signal}
+            log.info("training ended", extra={"run_id": run_id, **how})
         state = self._hub().run(run_id)
         if state is not None and state.status not in ENDED:
             waited = time.monotonic() - tracked.ended_at

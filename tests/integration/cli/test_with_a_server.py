@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+from datetime import UTC, datetime
 
 import pytest
 from server_process import ServerProcess
@@ -68,3 +70,20 @@ def test_watching_goes_on_over_a_restart_of_the_server(server, start, tmp_path):
         logger.log_training_complete({"total_epochs": 2})
     assert "complete" in watching.stdout.read()
     assert watching.wait(timeout=30) == 0
+
+
+def test_the_doctor_reads_the_numbers_and_the_log_of_a_server(server, fpd):
+    look = ("doctor", "--url", server.url, "--log-dir", str(server.log_dir))
+    sound = fpd(*look)
+    assert sound.returncode == 0, sound.stdout
+    assert f"a server answers at {server.url}: " in sound.stdout
+    (kept,) = (server.log_dir / ".server").glob("*.log.jsonl")
+    assert '"event":"serving"' in kept.read_text()
+
+    now = datetime.now(UTC).isoformat()
+    with kept.open("a") as file:
+        file.write(json.dumps({"time": now, "level": "error", "event": "GET /api/runs failed"}) + "\n")
+    ill = fpd(*look)
+    assert ill.returncode == 1
+    assert "GET /api/runs failed" in ill.stdout
+    assert ill.stdout.splitlines()[-1] == "1 thing is wrong."
