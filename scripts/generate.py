@@ -27,6 +27,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/reference/configuration.md": reference.configuration_page(),
         ROOT / "docs/reference/cli.md": reference.cli_page(),
         ROOT / "docs/reference/http.md": reference.http_page(),
+        ROOT / "docs/reference/metrics.md": reference.metrics_page(),
     }
 
 

@@ -14,10 +14,11 @@ import typer
 from federated_pneumonia_detection.cli.commands import app as commands
 from federated_pneumonia_detection.config import config_class
 from federated_pneumonia_detection.progress import messages
+from federated_pneumonia_detection.server import numbers
 
 GENERATED = "<!-- Generated from the code by `make generate`; change the docstrings there. -->\n"
 
-ON_EVERY = ("timestamp", "client_id", "run_id", "offset")
+ON_EVERY = ("timestamp", "client_id", "run_id", "offset", "received")
 """Fields that stand once at the top of the page and not in each table."""
 
 
@@ -123,3 +124,21 @@ def http_page() -> str:
                 lines.append(f"| `{parameter['name']}` | {parameter['in']} | {what} |")
             lines.append("")
     return "\n".join(lines)
+
+
+def metrics_page() -> str:
+    """What `/metrics` tells."""
+    lines = [GENERATED, "# Metrics\n", one_paragraph(numbers.__doc__), ""]
+    lines += [
+        "`GET /metrics` answers in Prometheus' text format. `fpd doctor` reads it and says what is wrong in a sentence.",
+        "",
+        "| name | kind | what it is |",
+        "|---|---|---|",
+    ]
+    for name, meaning in numbers.NUMBERS.items():
+        lines.append(f"| `{name}` | {'counter' if name.endswith('_total') else 'gauge'} | {meaning} |")
+    lines += [
+        '| `fpd_runs{status="…"}` | gauge | Runs by status. |',
+        "| `process_…` | | CPU seconds, resident memory, open files, start time of the server's process. |",
+    ]
+    return "\n".join(lines) + "\n"

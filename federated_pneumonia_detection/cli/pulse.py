@@ -68,7 +68,7 @@ _RULES = (
         "the alerts of the runs name file and byte; all other lines are kept",
     ),
     _Rule(
-        "fpd_hub_unwritten_hub_words_total",
+        "fpd_hub_unwritten_words_total",
         0,
         "bad",
         "words of the hub that it could not write: {:.0f}",
@@ -96,7 +96,7 @@ _RULES = (
         "the log says who asked for what",
     ),
     _Rule(
-        "fpd_hub_ingest_refused_total",
+        "fpd_server_ingest_refused_total",
         0,
         "note",
         "refused deliveries of shipped journals: {:.0f}",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from starlette.responses import JSONResponse, Response
 
 import federated_pneumonia_detection
+from federated_pneumonia_detection.server.numbers import Numbers
 from federated_pneumonia_detection.server.openapi import answers, refuses, text_answer
 from federated_pneumonia_detection.server.problems import Problem
-from federated_pneumonia_detection.server.service import Service, service_of
+from federated_pneumonia_detection.server.service import service_of
 
 __all__ = ["router"]
 
@@ -41,43 +38,6 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": "ok", "version": federated_pneumonia_detection.__version__})
 
 
-class _Numbers(Collector):
-    """Asked when Prometheus asks, so that nothing has to be counted twice."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def collect(self) -> Iterable[Metric]:
-        yield from _families("hub", self._service.hub.stats())
-        yield from _families("server", _own_numbers(self._service))
-        by_status: dict[str, int] = {}
-        for run in self._service.hub.runs():
-            by_status[run.status] = by_status.get(run.status, 0) + 1
-        runs = GaugeMetricFamily("fpd_runs", "Runs by status.", labels=["status"])
-        for status, count in sorted(by_status.items()):
-            runs.add_metric([status], count)
-        yield runs
-
-
-def _own_numbers(service: Service) -> dict[str, float]:
-    supervisor = service.supervisor
-    return {
-        "trainings_running": float(len(supervisor.running())),
-        "trainings_waiting": float(len(supervisor.waiting())),
-        "log_lines_unwritten_total": float(service.log.unwritten if service.log is not None else 0),
-    }
-
-
-def _families(part: str, numbers: dict[str, float]) -> Iterator[Metric]:
-    for name, value in numbers.items():
-        counts = name.endswith("_total")
-        family = CounterMetricFamily if counts else GaugeMetricFamily
-        described = name.removesuffix("_total").replace("_", " ")
-        metric = family(f"fpd_{part}_{name}", f"{described.capitalize()}.")
-        metric.add_metric([], value)
-        yield metric
-
-
 @router.get(
     "/metrics",
     summary="Numbers for Prometheus",
@@ -88,5 +48,5 @@ def metrics(request: Request) -> Response:
     """Runs by status, what hub and server count, and what the process takes of the machine (`process_…`)."""
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
-    registry.register(_Numbers(service_of(request)))
+    registry.register(Numbers(service_of(request)))
     return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -46,6 +46,14 @@ class Service:
         self.supervisor.close()
         self.hub.close()
 
+    def stats(self) -> dict[str, float]:
+        """Counts and gauges for `/metrics`, beside the hub's."""
+        return {
+            "trainings_running": float(len(self.supervisor.running())),
+            "trainings_waiting": float(len(self.supervisor.waiting())),
+            "log_lines_unwritten_total": float(self.log.unwritten if self.log is not None else 0),
+        }
+
     def has_ended(self, run_id: str) -> bool:
         """Whether the run's last word has been said (its process may take a moment longer)."""
         state = self.hub.run(run_id)
