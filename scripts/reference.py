@@ -130,7 +130,7 @@ def metrics_page() -> str:
     """What `/metrics` tells."""
     lines = [GENERATED, "# Metrics\n", one_paragraph(numbers.__doc__), ""]
     lines += [
-        "`GET /metrics` answers in Prometheus' text format. `fpd doctor` reads it and says what is wrong in a sentence.",
+        "`GET /metrics` answers in Prometheus' text format; `fpd doctor` reads it and says what is wrong.",
         "",
         "| name | kind | what it is |",
         "|---|---|---|",
