@@ -11,7 +11,7 @@ from federated_pneumonia_detection.hub.store import Arrival, Place
 from federated_pneumonia_detection.hub.throttle import Throttle
 from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.errors import NotAJournal
-from federated_pneumonia_detection.progress.framing import Damage, JournalHeader, Line
+from federated_pneumonia_detection.progress.framing import MARKS, Damage, JournalHeader, Line, is_name
 from federated_pneumonia_detection.progress.messages import TERMINAL
 from federated_pneumonia_detection.progress.reading import Gap, JournalReader
 
@@ -200,7 +200,7 @@ class FollowedJournal:
         return Reading(self, None, Trouble(header.writer, about, text), None, None)
 
     def _line(self, header: JournalHeader, line: Line) -> Reading | None:
-        if line.type in ("journal", "journal_end"):
+        if line.type in MARKS:
             return Reading(self, None, None, None, None)
         try:
             head = _HEAD.decode(line.body)
@@ -208,13 +208,19 @@ class FollowedJournal:
             about = f"damage:{header.writer}:{line.byte}"
             text = f"writer {header.writer}: message {line.n} at byte {line.byte} is no message ({error})"
             return Reading(self, None, Trouble(header.writer, about, text), None, None)
+        client_id = None if head.client_id is None else str(head.client_id)
+        phase = head.phase if isinstance(head.phase, str) else ""
+        if not (is_name(line.type) and is_name(phase) and is_name(client_id or "")):
+            about = f"damage:{header.writer}:{line.byte}"
+            text = f"writer {header.writer}: message {line.n} at byte {line.byte} names what cannot be a name"
+            return Reading(self, None, Trouble(header.writer, about, text), None, None)
         arrival = Arrival(
             writer=header.writer,
             n=line.n,
             run_id=header.run_id,
-            client_id=None if head.client_id is None else str(head.client_id),
+            client_id=client_id,
             type=line.type,
-            phase=head.phase if isinstance(head.phase, str) else "",
+            phase=phase,
             body=line.body,
         )
         return Reading(self, arrival, None, head.timestamp if isinstance(head.timestamp, str) else None, None)

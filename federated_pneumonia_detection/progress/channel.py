@@ -61,14 +61,12 @@ class Channel:
     ) -> None:
         self.client_id = client_id
         given = run_id or os.environ.get("FPD_RUN_ID") or None
-        self.run_id = None if given is None else values.text(given)
+        self.run_id = None if given is None else values.name(given)
         self._directory = directory
         self._keeps_files = keeps_files
-        self._experiment_name = values.text(experiment_name)
-        self._mode = values.text(mode)
-        self._run_start = dict(run_start or {})
+        self._experiment_name = values.name(experiment_name)
+        self._mode = values.name(mode)
         self._hears = hears
-        self._interval = float(broadcast_interval)
         self._wake = wake
         self._is_closed = False
         # Whether this very thread is finding the run, so that only a signal handler can come in between.
@@ -77,6 +75,10 @@ class Channel:
         # What never came to a writer.
         self._lost = 0
         self._warned: set[str] = set()
+        self._interval = values.seconds(broadcast_interval, "broadcast_interval", 0.0, self.warn)
+        if run_start is not None and not isinstance(run_start, Mapping):
+            self.warn("run_start", f"run_start is a {type(run_start).__name__}, not a dict; it is left out")
+        self._run_start = self._mapping(run_start)
         if client_id is None:
             self._begin_run()
 

@@ -21,12 +21,15 @@ __all__ = [
     "HIGHEST_N",
     "LONGEST_LINE",
     "LONGEST_MESSAGE",
+    "LONGEST_NAME",
+    "MARKS",
     "Damage",
     "JournalHeader",
     "Line",
     "decode_header",
     "decode_line",
     "encode_line",
+    "is_name",
 ]
 
 FORMAT = 1
@@ -43,6 +46,14 @@ DEEPEST = 200
 
 HIGHEST_N = 2**53
 """A number above this is nobody's: no database and no reader of JSON would keep it exactly."""
+
+MARKS = frozenset({"journal", "journal_end", "journal_died"})
+"""The types of lines that speak of the journal itself and are no messages of a run. `journal_died` stands in a mirror
+alone, where the site it comes from has seen that its writer died."""
+
+LONGEST_NAME = 500
+"""What something is known by (a run, a client, a type, a phase) has at most so many characters, and no NUL: nothing
+else can be a key in every database."""
 
 _TAIL_LENGTH = len(b',"crc":"00000000"}')
 
@@ -69,6 +80,9 @@ class JournalHeader(msgspec.Struct, frozen=True, tag_field="type", tag="journal"
 
     `writer` is random and known nowhere else; `boot` and `pid_start` tell one process from another that got its pid.
     `broadcast_interval` is the least time in seconds between two sends of this writer's messages to viewers.
+
+    `shipped` and `site` stand in a mirror alone: the copy of a journal of another machine, kept here line by line as
+    that site ships it. Whether its writer lives, only the site can see.
     """
 
     format: int
@@ -84,6 +98,8 @@ class JournalHeader(msgspec.Struct, frozen=True, tag_field="type", tag="journal"
     start: str
     broadcast_interval: float = 0.0
     hears: list[str] = []
+    shipped: bool | msgspec.UnsetType = msgspec.UNSET
+    site: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -151,7 +167,14 @@ def decode_header(line: bytes) -> JournalHeader:
         raise NotAJournal(f"its first line: {error}") from error
     if header.format > FORMAT:
         raise NotAJournal(f"its format is {header.format}; the latest known here is {FORMAT}")
+    if not (is_name(header.writer) and is_name(header.run_id) and is_name(header.client_id or "")):
+        raise NotAJournal(f"its first line: a name has at most {LONGEST_NAME} characters, and no NUL")
     return header
+
+
+def is_name(text: str) -> bool:
+    """Whether something can be known by this text; see `LONGEST_NAME`."""
+    return len(text) <= LONGEST_NAME and "\0" not in text
 
 
 def _is_deep(body: bytes) -> bool:

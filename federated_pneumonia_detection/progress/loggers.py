@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from federated_pneumonia_detection.progress import values
 from federated_pneumonia_detection.progress.channel import Channel, followed, wake_of
+from federated_pneumonia_detection.progress.framing import MARKS
 from federated_pneumonia_detection.progress.messages import (
     MESSAGE_TYPES,
     Alert,
@@ -31,7 +32,7 @@ from federated_pneumonia_detection.progress.protocol import WebSocketManager
 
 __all__ = ["FederatedProgressLogger", "ProgressLogger", "WebSocketFederatedProgressLogger", "WebSocketProgressLogger"]
 
-_RESERVED = frozenset(MESSAGE_TYPES) | {"journal", "journal_end"}
+_RESERVED = frozenset(MESSAGE_TYPES) | MARKS
 
 P = ParamSpec("P")
 T = TypeVar("T", bound="ProgressLogger")
@@ -114,7 +115,7 @@ class ProgressLogger:
             keeps_files=keeps_files,
             experiment_name=experiment_name,
             mode=mode,
-            client_id=None if client_id is None else values.text(client_id),
+            client_id=None if client_id is None else values.name(client_id),
             run_id=run_id,
             run_start=run_start,
             hears=("cancel",) if hears_cancel else (),
@@ -149,7 +150,7 @@ class ProgressLogger:
             phase: `train`, `val` or `test`.
         """
         told, not_finite = values.metrics_of(metrics, self._channel.warn)
-        number, phase = self._whole(epoch, "epoch"), values.text(phase)
+        number, phase = self._whole(epoch, "epoch"), values.name(phase)
         writer = self._channel.writer("epoch_end")
         if writer is not None:
             writer.say(EpochEnd(number, writer.total_epochs, phase, told, **self._channel.stamp(writer)))
@@ -171,7 +172,7 @@ class ProgressLogger:
             phase: `train`, `val` or `test`.
         """
         told, not_finite = values.metrics_of(metrics, self._channel.warn)
-        number, phase = self._whole(epoch, "epoch"), values.text(phase)
+        number, phase = self._whole(epoch, "epoch"), values.name(phase)
         at, total = self._whole(step, "step"), self._whole(total_steps, "total_steps")
         writer = self._channel.writer("step")
         if writer is not None:
@@ -211,7 +212,7 @@ class ProgressLogger:
     @_never_raises
     def log_custom_event(self, event_type: str, data: Any = None) -> None:
         """Anything else: `{"type": event_type, "data": data}` for whoever knows it."""
-        name = values.text(event_type) or "custom"
+        name = values.name(event_type) or "custom"
         if name in _RESERVED:
             text = f"{name} is a message type of its own; the event is called custom:{name}"
             self._channel.warn(f"reserved {name}", text)
@@ -249,7 +250,7 @@ class ProgressLogger:
     @_never_raises
     def log_client_failed(self, round_num: int, client_id: str, error: str) -> None:
         """A client failed in a round, as the server saw it."""
-        number, who, why = self._whole(round_num, "round"), values.text(client_id), values.text(error)
+        number, who, why = self._whole(round_num, "round"), values.name(client_id), values.text(error)
         self._channel.say(
             "client_failed", lambda stamp: ClientFailed(number, why, timestamp=stamp["timestamp"], client_id=who)
         )

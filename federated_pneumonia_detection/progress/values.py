@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from federated_pneumonia_detection.progress.framing import LONGEST_NAME
 from federated_pneumonia_detection.progress.messages import Metrics, Value
 
-__all__ = ["Warn", "column", "metrics_of", "names", "plain", "text", "whole"]
+__all__ = ["Warn", "column", "metrics_of", "name", "names", "plain", "seconds", "text", "whole"]
 
 Warn = Callable[[str, str], None]
 """Takes the cause (told once) and what to say about it."""
@@ -17,6 +18,7 @@ _DEEPEST = 20
 _BIGGEST = 2**63 - 1
 _MOST_POINTS = 200
 _MOST_IN_AN_ARRAY = 16_384
+_LONGEST_INTERVAL_S = 60.0
 
 
 def metrics_of(raw: Any, warn: Warn) -> tuple[Metrics, list[str]]:
@@ -66,6 +68,30 @@ def text(value: Any) -> str:
         return text(str.__str__(value) if isinstance(value, str) else str(value))
     except Exception:  # noqa: BLE001 - anybody's __str__ may raise anything, and a log call may not
         return f"<{type(value).__name__}>"
+
+
+def name(value: Any) -> str:
+    """The value as a text that something can be known by (see `framing.LONGEST_NAME`). Never raises.
+
+    A longer one is cut, and ends in a hash of the whole, so that two of them stay two.
+    """
+    told = text(value)
+    if "\0" in told:
+        told = told.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if len(told) <= LONGEST_NAME:
+        return told
+    from hashlib import sha256
+
+    return f"{told[: LONGEST_NAME - 17]}~{sha256(told.encode()).hexdigest()[:16]}"
+
+
+def seconds(value: Any, name: str, fallback: float, warn: Warn) -> float:
+    """A length of time between none and a minute; `fallback` for what is none. Never raises."""
+    number = _scalar(value)
+    if isinstance(number, str) or number is None or not math.isfinite(number):
+        warn(f"{name} is no number", f"{name} is {_shown(value)}, not a number of seconds; {fallback:g} is taken")
+        return fallback
+    return min(max(float(number), 0.0), _LONGEST_INTERVAL_S)
 
 
 def plain(value: Any, warn: Warn, within: tuple[int, ...] = ()) -> Any:
