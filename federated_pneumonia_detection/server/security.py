@@ -8,21 +8,49 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federated_pneumonia_detection.server.close_codes import NOT_ALLOWED
-from federated_pneumonia_detection.server.problems import problem_response
+from federated_pneumonia_detection.server.problems import Problem, problem_response
+from federated_pneumonia_detection.server.tokens import LOCAL, Caller, Role
 
-__all__ = ["Guard", "is_loopback_name", "may_read", "same_origin"]
+__all__ = ["CALLER_KEY", "Guard", "caller_of", "is_loopback_name", "may_read", "require", "same_origin"]
 
 log = logging.getLogger(__name__)
 
 READS = frozenset({"GET", "HEAD"})
+
+CALLER_KEY = "fpd.caller"
+"""In the scope: the `Caller` the guard found."""
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Who sent this request."""
+    caller = connection.scope.get(CALLER_KEY, LOCAL)
+    assert isinstance(caller, Caller)
+    return caller
+
+
+def require(role: Role) -> Callable[[HTTPConnection], Caller]:
+    """A dependency of a route: `caller: Annotated[Caller, Depends(require("site"))]`.
+
+    Raises:
+        Problem: 403, the caller is known and may not do that.
+    """
+
+    def needed(connection: HTTPConnection) -> Caller:
+        caller = caller_of(connection)
+        if not caller.may(role):
+            raise Problem(403, f"A token of the role {caller.role} may not do that.", f"It needs the role {role}.")
+        return caller
+
+    return needed
 
 
 def is_loopback_name(host: str) -> bool:
