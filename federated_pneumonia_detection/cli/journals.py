@@ -20,7 +20,7 @@ from federated_pneumonia_detection.hub.state import RunState, ended
 from federated_pneumonia_detection.hub.verdicts import Witness, verdicts
 from federated_pneumonia_detection.hub.words import described
 from federated_pneumonia_detection.progress.errors import NotAJournal
-from federated_pneumonia_detection.progress.framing import Line
+from federated_pneumonia_detection.progress.framing import MARKS, Line
 from federated_pneumonia_detection.progress.liveness import State, state
 from federated_pneumonia_detection.progress.reading import JournalReader
 
@@ -124,7 +124,7 @@ def _lines(reader: JournalReader) -> list[_Message]:
     try:
         while entries := reader.read():
             for entry in entries:
-                if isinstance(entry, Line) and entry.type != "journal_end" and reader.header is not None:
+                if isinstance(entry, Line) and entry.type not in MARKS and reader.header is not None:
                     message: _Message = msgspec.json.decode(entry.body)
                     message["run_id"] = reader.header.run_id
                     messages.append(message)

@@ -5,14 +5,26 @@ HubError
 ├── RunActive         what was asked is only possible once the run has ended
 ├── StoreHeld         another process keeps this database
 ├── DatabaseUnusable  the database cannot be opened
-└── LogReplaced       the log is another one from now on: everything is to be read again
+├── LogReplaced       the log is another one from now on: everything is to be read again
+├── ShipmentRefused   lines from another machine are not taken
+└── CannotShip        the other side will never take anything the way it is asked
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["DatabaseUnusable", "HubError", "LogReplaced", "RunActive", "StoreHeld", "UnknownRun"]
+__all__ = [
+    "CannotShip",
+    "DatabaseUnusable",
+    "HubError",
+    "LogReplaced",
+    "RunActive",
+    "ShipmentRefused",
+    "StoreHeld",
+    "UnknownRun",
+]
 
 
 class HubError(Exception):
@@ -60,3 +72,37 @@ class LogReplaced(HubError):
     def __init__(self, url: str) -> None:
         super().__init__(f"the database {url} was deleted, replaced or damaged; its log is rebuilt from the journals")
         self.url = url
+
+
+class ShipmentRefused(HubError):
+    """Lines that another machine sent are not taken; nothing of them was.
+
+    Attributes:
+        why: `malformed` (they are no lines of ours), `not_allowed` (the sender may not), `jump` (lines before them are
+            missing; `expected` says from which on), `conflict` (the journal is another one than before).
+        right: what would be right.
+        line: which line of the body is to blame, from 1.
+        n: the number of the message that is to blame: without it the others may be taken.
+        expected: the number that would be next.
+    """
+
+    def __init__(
+        self,
+        why: Literal["malformed", "not_allowed", "jump", "conflict"],
+        wrong: str,
+        right: str = "",
+        *,
+        line: int | None = None,
+        n: int | None = None,
+        expected: int | None = None,
+    ) -> None:
+        super().__init__(wrong)
+        self.why = why
+        self.right = right
+        self.line = line
+        self.n = n
+        self.expected = expected
+
+
+class CannotShip(HubError):
+    """The other side will never take anything the way it is asked: a wrong token, no such path, another protocol."""

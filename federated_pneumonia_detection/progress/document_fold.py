@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from federated_pneumonia_detection.progress.framing import JournalHeader, Line
+from federated_pneumonia_detection.progress.framing import MARKS, JournalHeader, Line
 from federated_pneumonia_detection.progress.messages import is_lifecycle
 
 __all__ = ["ENDED", "Folded", "Said", "Source", "Summary", "fold", "glance", "render"]
@@ -50,7 +50,7 @@ class Source:
 
     def add(self, line: Line) -> bool:
         """Take one line of the journal; whether the document changes by it."""
-        if not is_lifecycle(line.type) or line.type == "journal_end":
+        if not is_lifecycle(line.type) or line.type in MARKS:
             return False
         seen = glance(line.body)
         # Never against the writer's own order, even where its clock went back.

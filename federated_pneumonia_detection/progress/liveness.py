@@ -52,15 +52,19 @@ def state(journal: str | os.PathLike[str] | JournalHeader) -> State:
     if isinstance(journal, JournalHeader):
         return _process_state(journal)
     header = read_header(journal)
-    if _has_last_line(journal):
+    last = _last_type(journal)
+    if last == "journal_end":
         return State.CLOSED
+    if header.shipped is True:
+        # A mirror of another machine's journal: its lock and pid mean nothing here.
+        return State.DEAD if last == "journal_died" else State.UNKNOWN
     if header.host != host_name():
         return State.UNKNOWN
     if _is_locked(journal):
         return State.ALIVE
     found = _process_state(header)
     # The last line may have been written while we looked at lock and process.
-    return State.CLOSED if found is State.DEAD and _has_last_line(journal) else found
+    return State.CLOSED if found is State.DEAD and _last_type(journal) == "journal_end" else found
 
 
 def lock(fd: int) -> bool | None:
@@ -132,7 +136,7 @@ def process_lives(pid: int, started: int | None = None) -> bool:
 
 
 def _process_state(header: JournalHeader) -> State:
-    if header.host != host_name():
+    if header.shipped is True or header.host != host_name():
         return State.UNKNOWN
     if header.boot != boot_id():
         return State.DEAD
@@ -184,15 +188,16 @@ def _is_locked(path: str | os.PathLike[str]) -> bool:
     return False
 
 
-def _has_last_line(path: str | os.PathLike[str]) -> bool:
+def _last_type(path: str | os.PathLike[str]) -> str | None:
+    # The type of the last line, where it is a short one, as those that speak of the journal itself are.
     with Path(path).open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 512))
         tail = file.read()
     if not tail.endswith(b"\n"):
-        return False
+        return None
     line = decode_line(tail[tail.rfind(b"\n", 0, -1) + 1 :])
-    return isinstance(line, Line) and line.type == "journal_end"
+    return line.type if isinstance(line, Line) else None
 
 
 def writer_is_gone(path: str | os.PathLike[str]) -> bool:

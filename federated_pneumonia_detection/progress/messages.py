@@ -55,7 +55,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=Fa
     """What every message carries beside its own fields.
 
     `timestamp` is ISO 8601 in UTC with its offset; the writer fills an empty one in. `run_id` and `offset` are set on
-    the wire only, `client_id` where a client made the message, `round` inside a client's round.
+    the wire only, `client_id` where a client made the message, `round` inside a client's round. `received` is set on a
+    message that was shipped from another machine: when it came, by the clock of the server that took it.
     """
 
     timestamp: str = ""
@@ -63,6 +64,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=Fa
     round: int | UnsetType | None = UNSET
     run_id: str | UnsetType = UNSET
     offset: int | UnsetType = UNSET
+    received: str | UnsetType = UNSET
 
 
 class RunStart(Message, frozen=True, tag="run_start", gc=False):
@@ -227,6 +229,7 @@ class Custom(msgspec.Struct, frozen=True, gc=False):
     round: int | UnsetType | None = UNSET
     run_id: str | UnsetType = UNSET
     offset: int | UnsetType = UNSET
+    received: str | UnsetType = UNSET
 
 
 STRUCTS: Final[tuple[type[Message], ...]] = (

@@ -19,6 +19,7 @@ export interface RunQueued {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** A run begins, or begins again (`attempt` above 1). The first message of whoever makes a run. */
@@ -37,6 +38,7 @@ export interface RunStart {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** An epoch begins; `epoch` counts from 1. */
@@ -49,6 +51,7 @@ export interface EpochStart {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** One phase (`train`, `val`, `test`) of an epoch is over; `total_epochs` is the last one known, else null. */
@@ -63,6 +66,7 @@ export interface EpochEnd {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** One batch. The only message that may be merged on its way to a viewer; there it has a `row` and no `offset`. */
@@ -78,6 +82,7 @@ export interface Step {
   readonly client_id?: string;
   readonly round?: number | null;
   readonly run_id: string;
+  readonly received?: string;
 }
 
 /** A run, or with a `client_id` that client's part of it, has ended well. */
@@ -89,6 +94,7 @@ export interface TrainingComplete {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** A run, or with a `client_id` that client's part of it, has failed: one clear line, and what helps to see why. */
@@ -101,6 +107,7 @@ export interface TrainingError {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** Somebody stopped the run. */
@@ -113,6 +120,7 @@ export interface TrainingCancelled {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** A federated round begins, at one client or (without `client_id`) at the server; `round` counts from 1. */
@@ -124,6 +132,7 @@ export interface RoundStart {
   readonly client_id?: string;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** A federated round is over, at one client or (without `client_id`) at the server. */
@@ -136,6 +145,7 @@ export interface RoundEnd {
   readonly client_id?: string;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** A client has trained one epoch of its own within a round. */
@@ -148,6 +158,7 @@ export interface LocalEpoch {
   readonly client_id?: string;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** The server has made the round's global model; `metrics` are that model's. */
@@ -161,6 +172,7 @@ export interface RoundAggregated {
   readonly client_id?: string;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** A client failed in a round, as the server or the hub saw it; `client_id` says which one. */
@@ -172,6 +184,7 @@ export interface ClientFailed {
   readonly client_id?: string;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** The ROC curve of the test split (at most 200 points) and the confusion counts at the threshold. */
@@ -186,6 +199,7 @@ export interface TestCurves {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** Something a person should know: a loss that became NaN, a silent client, a full disk, missing lines. */
@@ -202,6 +216,7 @@ export interface Alert {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** Somebody gave the run a name, tags or notes; a field that is not set stays as it was. */
@@ -215,6 +230,7 @@ export interface RunEdited {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** The first frame a viewer gets: which log this is, its top offset, and whether the viewer's cursor still held. */
@@ -224,6 +240,7 @@ export interface Subscribed {
   readonly top: number;
   readonly recovered: boolean;
   readonly timestamp: string;
+  readonly received?: string;
 }
 
 /** A message of the user's own: `log_custom_event(type, data)`. */
@@ -235,6 +252,7 @@ export interface Custom {
   readonly round?: number | null;
   readonly run_id: string;
   readonly offset?: number;
+  readonly received?: string;
 }
 
 /** A message of ours; any other `type` is a `Custom` one. */

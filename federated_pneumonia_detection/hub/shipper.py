@@ -1,0 +1,348 @@
+"""Sends the journals of a directory to another machine's hub: reads as a follower does, and vouches for who writes.
+
+What to send next is `shipping.Outbox`'s to know; here files are read and batches handed to a transport, one at a time.
+Nothing is kept but in memory: how far the other side is, it is asked, and asking again changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+from federated_pneumonia_detection.hub.following import HUB_MODE
+from federated_pneumonia_detection.hub.shipping import (
+    Acked,
+    Answer,
+    Away,
+    BackOff,
+    Batch,
+    Life,
+    Outbox,
+    WriterState,
+)
+from federated_pneumonia_detection.hub.watch import Watch
+from federated_pneumonia_detection.progress import liveness
+from federated_pneumonia_detection.progress.errors import NotAJournal
+from federated_pneumonia_detection.progress.framing import Damage, JournalHeader, Line, decode_header, encode_line
+from federated_pneumonia_detection.progress.reading import Gap, JournalReader
+
+__all__ = ["Shipper", "Transport"]
+
+_LOOK_EVERY_S = 1.0
+_LIFE_EVERY_S = 0.5
+_CHUNK_BYTES = 256 * 1024
+_LONGEST_HEADER = 64 * 1024
+_REWINDS_IN_A_ROW = 3
+
+_SEEN: dict[liveness.State, WriterState] = {liveness.State.ALIVE: "alive", liveness.State.DEAD: "dead"}
+
+
+class Transport(Protocol):
+    """Hands a batch over."""
+
+    def send(self, batch: Batch) -> Answer:
+        """Send it, and wait for the answer.
+
+        Raises:
+            CannotShip: Nothing will ever be taken this way.
+        """
+
+
+class _Journal:
+    """One journal of the directory that is shipped."""
+
+    def __init__(self, path: str, header: JournalHeader, first: bytes, inode: int, *, is_new: bool) -> None:
+        self.path = path
+        self.inode = inode
+        self.header = header
+        self.reader = JournalReader(path)
+        self.outbox = Outbox(header.writer, first, is_new=is_new)
+        self.size = -1
+        self.state = liveness.State.ALIVE
+        self.sent_at = 0.0
+        self.told = False
+
+    @property
+    def name(self) -> str:
+        run_id, client_id = self.header.run_id, self.header.client_id
+        return run_id if client_id is None else f"{client_id} of {run_id}"
+
+
+class Shipper:
+    """Ships one directory.
+
+    Args:
+        directory: Where the journals lie.
+        transport: Hands batches over.
+        watch: Wakes it when something was written; its `wait` is the only sleep there is.
+        tell: Takes each sentence for the person who started it.
+        clock: The present, in seconds of any clock that never goes back.
+        random: Where the jitter of the back-off comes from.
+        state: Whether a journal's writer lives.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        transport: Transport,
+        *,
+        watch: Watch,
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
+        state: Callable[[str], liveness.State] = liveness.state,
+    ) -> None:
+        self._directory = str(directory)
+        self._transport = transport
+        self._watch = watch
+        self._tell = tell
+        self._clock = clock
+        self._state = state
+        self._back_off = BackOff(random or Random())
+        self._journals: dict[str, _Journal] = {}
+        self._not_ours: dict[str, tuple[int, int]] = {}
+        self._dirty: set[str] = set()
+        self._has_looked = False
+        self._next_look = self._next_life = self._retry_at = 0.0
+        self._is_away = False
+        self._turns = 0
+
+    # --- running ---
+
+    def run(self, *, once: bool = False, patience_s: float | None = None) -> None:
+        """Ship, for ever or, `once`, until all that is there now has been acknowledged.
+
+        Args:
+            once: Return when everything is there.
+            patience_s: How long a server that does not answer is waited for; `None` for ever.
+
+        Raises:
+            TimeoutError: The server did not answer for so long.
+            CannotShip: It will never take anything this way.
+        """
+        changed: set[str] | None = None
+        away_since: float | None = None
+        while True:
+            self.turn(changed)
+            if once and self.is_there:
+                return
+            now = self._clock()
+            away_since = (away_since or now) if self._is_away else None
+            if patience_s is not None and away_since is not None and now - away_since >= patience_s:
+                raise TimeoutError
+            changed = self._watch.wait(self.pause())
+
+    def turn(self, changed: set[str] | None) -> None:
+        """Read what has changed (`None`: look at everything), send what is due."""
+        now = self._clock()
+        self._note(changed)
+        if now >= self._next_look:
+            self._look()
+            self._next_look = now + _LOOK_EVERY_S
+        if now >= self._next_life:
+            self._look_who_lives()
+            self._next_life = now + _LIFE_EVERY_S
+        self._read()
+        while self._clock() >= self._retry_at and (journal := self._next()) is not None:
+            self._send(journal)
+            # What is written meanwhile does not wait until everything old is there.
+            self._note(self._watch.wait(0.0))
+            self._read()
+
+    def pause(self) -> float:
+        """How long there is nothing to do unless something is written, in seconds."""
+        now = self._clock()
+        waits = [self._next_look - now, self._next_life - now]
+        dues = [due for journal in self._journals.values() if (due := journal.outbox.due(now)) is not None]
+        if dues:
+            waits.append(max(min(dues), self._retry_at - now))
+        return max(0.0, min(waits))
+
+    # --- how far it is ---
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all that was written so far has been acknowledged, or can never be."""
+        return self._has_looked and all(journal.outbox.is_there for journal in self._journals.values())
+
+    @property
+    def acked(self) -> int:
+        """How many messages were acknowledged since it started."""
+        return sum(journal.outbox.sent for journal in self._journals.values())
+
+    @property
+    def refused(self) -> int:
+        """How many messages, and whole journals, the server would not take."""
+        boxes = [journal.outbox for journal in self._journals.values()]
+        return sum(box.skips + (box.life is Life.REFUSED) for box in boxes)
+
+    def unfinished(self) -> Iterator[tuple[str, int]]:
+        """Journals of which not everything is there: whose, and up to which message it is."""
+        for journal in self._journals.values():
+            if not journal.outbox.is_there:
+                yield journal.name, journal.outbox.acked or 0
+
+    def count(self) -> int:
+        """How many journals are shipped."""
+        return len(self._journals)
+
+    # --- reading ---
+
+    def _note(self, changed: set[str] | None) -> None:
+        if changed is None:
+            self._next_look = 0.0
+            return
+        for path in changed:
+            if path in self._journals:
+                self._dirty.add(path)
+            elif path.endswith(".jsonl") and not Path(path).name.startswith(".") and path not in self._not_ours:
+                self._next_look = 0.0
+        if self._next_look == 0.0:
+            self._look()
+            self._next_look = self._clock() + _LOOK_EVERY_S
+
+    def _look(self) -> None:
+        """Find new journals, and those that have grown."""
+        self._watch.add(self._directory)
+        try:
+            with os.scandir(self._directory) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".jsonl") and not entry.name.startswith("."):
+                        self._look_at(entry)
+        except OSError:  # gone for now: looked for again each second
+            return
+        self._has_looked = True
+
+    def _look_at(self, entry: os.DirEntry[str]) -> None:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            return
+        if not stat.S_ISREG(status.st_mode):
+            return
+        journal = self._journals.get(entry.path)
+        if journal is None or journal.inode != status.st_ino:
+            journal = self._found(entry.path, status)
+        if journal is not None and journal.size != status.st_size:
+            journal.size = status.st_size
+            self._dirty.add(entry.path)
+
+    def _found(self, path: str, status: os.stat_result) -> _Journal | None:
+        identity = (status.st_ino, status.st_size)
+        if self._not_ours.get(path) == identity:
+            return None
+        try:
+            with Path(path).open("rb") as file:
+                first = file.readline(_LONGEST_HEADER)
+            header = decode_header(first)
+        except (NotAJournal, OSError):  # no journal, or its first line is not whole yet
+            self._not_ours[path] = identity
+            return None
+        # A hub speaks for itself, and what was shipped here its own site ships.
+        if header.mode == HUB_MODE or header.shipped is True:
+            self._not_ours[path] = identity
+            return None
+        self._not_ours.pop(path, None)
+        is_new = self._has_looked and path not in self._journals
+        journal = self._journals[path] = _Journal(path, header, first, status.st_ino, is_new=is_new)
+        return journal
+
+    def _look_who_lives(self) -> None:
+        for journal in self._journals.values():
+            if journal.outbox.life is not Life.OPEN or journal.state is liveness.State.CLOSED:
+                continue
+            try:
+                journal.state = self._state(journal.path)
+            except (NotAJournal, OSError):  # removed: nothing is known of its writer any more
+                journal.state = liveness.State.UNKNOWN
+            # Its last words may have come since it was read.
+            self._dirty.add(journal.path)
+
+    def _read(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for path in dirty:
+            self._read_one(self._journals[path])
+
+    def _read_one(self, journal: _Journal) -> None:
+        outbox = journal.outbox
+        if outbox.wants_rewind:
+            journal.reader, outbox.wants_rewind = JournalReader(journal.path), False
+        read_all = False
+        while outbox.has_room and not read_all:
+            try:
+                entries = journal.reader.read(_CHUNK_BYTES)
+            except OSError:  # removed, or not for us to read: what was read of it is sent
+                entries = []
+            read_all = not entries
+            outbox.offer(
+                (entry.n, encode_line(entry.body, entry.n), entry.type == "journal_end")
+                for entry in entries
+                if isinstance(entry, Line)
+            )
+            for entry in entries:
+                if not isinstance(entry, Line):
+                    self._tell_of_damage(journal, entry)
+        outbox.seen(_SEEN.get(journal.state, "unknown"), read_all=read_all)
+
+    def _tell_of_damage(self, journal: _Journal, entry: Gap | Damage) -> None:
+        name = Path(journal.path).name
+        if isinstance(entry, Gap):
+            self._tell(f"{name}: messages {entry.expected} to {entry.got - 1} are missing before byte {entry.byte}")
+        else:
+            self._tell(f"{name}: {entry.reason} at byte {entry.byte}; it is passed over, the rest is sent")
+
+    # --- sending ---
+
+    def _next(self) -> _Journal | None:
+        """Whose turn it is: new lines and what else is due take turns; of each, who waited longest."""
+        now = self._clock()
+        due = [journal for journal in self._journals.values() if journal.outbox.due(now) == 0.0]
+        if not due:
+            return None
+        self._turns += 1
+        has_lines = self._turns % 2 == 1
+        return min(due, key=lambda journal: (journal.outbox.has_lines is not has_lines, journal.sent_at))
+
+    def _send(self, journal: _Journal) -> None:
+        outbox = journal.outbox
+        batch = outbox.batch()
+        answer = self._transport.send(batch)
+        now = journal.sent_at = self._clock()
+        if isinstance(answer, Away):
+            self._retry_at = now + self._back_off.failed(answer.wait_s)
+            if not self._is_away:
+                self._is_away = True
+                self._tell(f"{answer.words}; nothing is lost, it is tried again until it works")
+            return
+        if self._is_away:
+            self._is_away = False
+            self._tell("the server answers again")
+        skips = outbox.skips
+        outbox.take(answer, batch, now)
+        self._back_off.worked()
+        if outbox.rewinds > _REWINDS_IN_A_ROW:
+            self._retry_at = now + self._back_off.failed()
+        self._dirty.add(journal.path)
+        if not isinstance(answer, Acked) and outbox.skips > skips:
+            self._tell(f"{journal.name}: a message is left out, the server does not take it: {_words(answer)}")
+        if outbox.life is not Life.OPEN and not journal.told:
+            journal.told = True
+            self._tell_end(journal)
+
+    def _tell_end(self, journal: _Journal) -> None:
+        outbox = journal.outbox
+        if outbox.life is Life.REFUSED:
+            self._tell(f"{journal.name}: the server takes nothing of it: {_words(outbox.refusal)}")
+        elif outbox.sent and outbox.life is Life.DEAD:
+            self._tell(f"{journal.name}: its process died; all it wrote is there, up to message {outbox.acked}")
+        elif outbox.sent:
+            self._tell(f"{journal.name}: ended; all of it is there, up to message {outbox.acked}")
+
+
+def _words(answer: object) -> str:
+    return str(getattr(answer, "words", "it did not say why"))
