@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.progress.cancel import request_cancel
+from federated_pneumonia_detection.progress.messages import Alert
 from federated_pneumonia_detection.server.bodies import StrictModel, body_doc, read_body
 from federated_pneumonia_detection.server.events import RunId
 from federated_pneumonia_detection.server.openapi import Answers, refuses
@@ -75,16 +77,20 @@ def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
         raise Problem(
             409, f"Run {run.run_id!r} has ended already ({run.status}).", "Only a run that goes on is stopped."
         )
-    if service.supervisor.cancel(run.run_id, reason=asked.reason, by=asked.by):
-        return
-    if not _hears(service, run.run_id):
+    ours = service.supervisor.cancel(run.run_id, reason=asked.reason, by=asked.by)
+    if not ours and not _hears(service, run.run_id):
         raise Problem(
             409,
             f"Run {run.run_id!r} cannot hear: this server did not start it, and its logger does not listen.",
             "Stop it where it was started.",
         )
     if run.cancel_asked is None:
-        request_cancel(service.settings.log_dir, run.run_id, reason=asked.reason, by=asked.by)
+        if not ours:
+            request_cancel(service.settings.log_dir, run.run_id, reason=asked.reason, by=asked.by)
+        # Into the log, so that every page says "stopping" and who asked, not only the one where the button was pressed.
+        told = Alert(level="info", title="Stop asked", text=f"by {asked.by}: {asked.reason}", about="cancel")
+        with suppress(OSError):  # the request itself stands; a disk that is full must not hide that it was heard
+            service.hub.say(run.run_id, told)
 
 
 def _hears(service: Service, run_id: str) -> bool:

@@ -136,6 +136,8 @@ def test_a_run_that_hears_stops_at_its_next_batch_and_twice_is_once(
     wait_until(lambda: _status(http, run_id) == "cancelled", "it stopped")
     (end,) = _ends(http, run_id)
     assert (end["type"], end["reason"], end["by"]) == ("training_cancelled", "enough", "Ada")
+    asked = [m for m in http.get(f"/api/runs/{run_id}/events").json()["messages"] if m.get("about") == "cancel"]
+    assert [(m["type"], m["text"]) for m in asked] == [("alert", "by Ada: enough")]
     assert http.post(f"/api/runs/{run_id}/cancel").status_code == 202
     wait_until(lambda: not list(settings.log_dir.glob("*.cancel")), "the request was taken back")
     assert len(_ends(http, run_id)) == 1
