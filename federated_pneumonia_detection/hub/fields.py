@@ -14,6 +14,8 @@ def text(value: object) -> str:
 
 def integer(value: object) -> int | None:
     """A whole number, cut where it is not whole."""
+    if type(value) is int and -1_000_000_000 < value < 1_000_000_000:  # nearly every one there is
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if value == value and abs(value) < 1e15 else None

@@ -1,7 +1,7 @@
 """A run's state as a fold over its messages.
 
-`fold` knows no clock and no order between writers: whatever two writers said, in either order, gives the same state. It
-does so by comparing the messages' own times and numbers, never the order in which they came.
+The fold knows no clock and no order between writers: whatever two writers said, in either order, gives the same state.
+It does so by comparing the messages' own times and numbers, never the order in which they came.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec.structs import replace
+import msgspec
+from msgspec.structs import astuple
 
 from federated_pneumonia_detection.hub.fields import integer, mapping, number, text
-from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, client_after, end_of, paced
+from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of
 from federated_pneumonia_detection.hub.state import (
     Best,
     ClientState,
     End,
     Metrics,
+    RunFields,
     RunState,
     RunStatus,
     Span,
@@ -25,7 +27,7 @@ from federated_pneumonia_detection.hub.state import (
 )
 from federated_pneumonia_detection.hub.times import before, earlier, later, seconds
 
-__all__ = ["KEY_METRICS", "fold", "fold_all"]
+__all__ = ["KEY_METRICS", "Folding", "fold", "fold_all"]
 
 KEY_METRICS = ("val_auroc", "val_recall", "val_accuracy", "val_loss")
 """What a sparkline shows: the first of these that the run reports."""
@@ -40,10 +42,10 @@ _SETUP = ("model", "seed", "partition", "alpha", "strategy")
 
 def fold_all(run_id: str, messages: Iterable[Mapping[str, Any]]) -> RunState:
     """The state after all these messages."""
-    state = RunState(run_id)
+    folding = Folding(RunState(run_id))
     for message in messages:
-        state = fold(state, message)
-    return state
+        folding.take(message)
+    return folding.state()
 
 
 def fold(state: RunState, message: Mapping[str, Any]) -> RunState:
@@ -53,81 +55,350 @@ def fold(state: RunState, message: Mapping[str, Any]) -> RunState:
         state: The state before; `RunState(run_id)` before the first message.
         message: One decoded message of this run; what is not of the type it should be counts as not told.
     """
-    type_, time, client_id = text(message.get("type")), text(message.get("timestamp")), _client(message)
-    if type_ == "run_start" and client_id is None and _is_next_attempt(state, message):
-        state = _afresh(state, time)
-    elif state.attempt > 1 and before(time, state.begun) and type_ not in ("run_edited", "run_queued"):
-        # What an earlier attempt still had to say is history, and changes nothing of this one.
-        return replace(state, updated_at=later(state.updated_at, time))
-    if client_id is not None:
-        state = _fold_client(state, type_, client_id, message, time)
-    elif type_ in _LEADS and not state.led:
-        state = replace(state, led=True)
-    handler = _HANDLERS.get(type_)
-    if handler is not None:
-        state = handler(state, message, client_id, time)
-    if client_id is None and type_ not in HUB_SAYS:
-        state = replace(state, pace=paced(state.pace, time))
-    changes: dict[str, Any] = {"updated_at": later(state.updated_at, time)}
-    if state.begun is not None:
-        changes["start_time"] = state.begun
-    elif type_ not in HUB_SAYS:
-        changes["start_time"] = earlier(state.start_time, time)
-    about = message.get("about")
-    if isinstance(about, str) and about not in state.told:
-        changes["told"] = tuple(sorted((*state.told, about)))
-    return _settled(replace(state, **changes))
+    folding = Folding(state)
+    folding.take(message)
+    return folding.state()
 
 
-def _is_next_attempt(state: RunState, message: Mapping[str, Any]) -> bool:
-    return (integer(message.get("attempt")) or 1) > state.attempt
+class _Draft(RunFields):
+    """A run's fields while messages are folded into them."""
 
 
-def _afresh(state: RunState, begun: str) -> RunState:
+class _Span(msgspec.Struct):
+    """A span while messages are folded into it."""
+
+    number: int
+    opened: str | None = None
+    closed: str | None = None
+    sent: str | None = None
+
+
+class Folding:
+    """A run's state while messages are folded into it: each message costs the same, however many came before.
+
+    What many messages add to (the sparkline's points, the clients, the told) becomes part of a state only when somebody
+    asks for one.
+
+    Args:
+        state: Where it begins; `RunState(run_id)` before the first message.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self._begin(state)
+
+    def _begin(self, state: RunState) -> None:
+        self._run = _Draft(*astuple(state))
+        self._pacing = Pacing(state.pace)
+        self._clients = {client.client_id: ClientFolding(client) for client in state.clients}
+        self._spans = {span.number: _Span(*astuple(span)) for span in state.spans}
+        self._series, self._has_new_points = dict(state.key_series), False
+        self._told = set(state.told)
+        # The times that each message is compared with, as numbers.
+        self._updated_s, self._started_s = seconds(state.updated_at), seconds(state.start_time)
+        self._begun_s = seconds(state.begun)
+        # What it came to the last time somebody asked; None since a message came.
+        self._frozen: RunState | None = state
+
+    def state(self) -> RunState:
+        """What it comes to so far."""
+        if self._frozen is None:
+            run = self._run
+            run.pace = self._pacing.pace()
+            clients = [client.state() for client in self._clients.values()]
+            # By first appearance in the writers' own time, so that the order does not depend on who was read first.
+            run.clients = tuple(sorted(clients, key=lambda c: (seconds(c.first_seen) or 0.0, c.client_id)))
+            self._drop_old_spans()
+            run.spans = tuple(Span(*astuple(span)) for _, span in sorted(self._spans.items()))
+            if self._has_new_points:
+                run.key_series, self._has_new_points = tuple(sorted(self._series.items())), False
+            run.told = tuple(sorted(self._told))
+            if run.begun is not None:
+                run.start_time = run.begun
+            _settle(run)
+            self._frozen = RunState(*astuple(run))
+        return self._frozen
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Go on by one decoded message of this run; what is not of the type it should be counts as not told."""
+        run = self._run
+        type_, time, client_id = text(message.get("type")), text(message.get("timestamp")), _client(message)
+        time_s = seconds(time)
+        if type_ == "run_start" and client_id is None and (integer(message.get("attempt")) or 1) > run.attempt:
+            self._begin(_afresh(run, self._told, time))
+            run = self._run
+        elif run.attempt > 1 and type_ not in ("run_edited", "run_queued") and _less(time_s, self._begun_s):
+            # What an earlier attempt still had to say is history, and changes nothing of this one.
+            self._update(time, time_s)
+            return
+        if client_id is not None:
+            self._client(client_id, time, time_s).take(type_, message, time, time_s)
+        else:
+            if type_ in _LEADS:
+                run.led = True
+            if type_ not in HUB_SAYS:
+                self._pacing.hear(time, time_s)
+        handler = _HANDLERS.get(type_)
+        if handler is not None:
+            handler(self, message, client_id, time)
+        self._update(time, time_s)
+        if run.begun is None and type_ not in HUB_SAYS:
+            if self._started_s is None:
+                run.start_time, self._started_s = time or run.start_time, time_s
+            elif _less(time_s, self._started_s):
+                run.start_time, self._started_s = time, time_s
+        about = message.get("about")
+        if isinstance(about, str):
+            self._told.add(about)
+
+    def _update(self, time: str, time_s: float | None) -> None:
+        self._frozen = None
+        if self._updated_s is None:
+            self._run.updated_at, self._updated_s = time or self._run.updated_at, time_s
+        elif _less(self._updated_s, time_s):
+            self._run.updated_at, self._updated_s = time, time_s
+
+    def _client(self, client_id: str, time: str, time_s: float | None) -> ClientFolding:
+        known = self._clients.get(client_id)
+        if known is None:
+            known = self._clients[client_id] = ClientFolding(ClientState(client_id, first_seen=time))
+        return known
+
+    # --- one function for each type -----------------------------------------------------------------------------
+
+    def _run_queued(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        run.experiment_name = run.experiment_name or text(message.get("experiment_name")) or ""
+        run.mode = text(message.get("mode")) or run.mode
+        run.total_epochs = run.total_epochs or integer(message.get("total_epochs"))
+        run.total_rounds = run.total_rounds or integer(message.get("total_rounds"))
+
+    def _run_start(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        data, config = mapping(message.get("data")), mapping(message.get("config"))
+        splits = {name: mapping(split) for name, split in mapping(data.get("splits")).items()}
+        sizes = {name: size for name, split in splits.items() if (size := integer(split.get("n"))) is not None}
+        cases = {
+            name: {label: n for label in ("normal", "pneumonia") if (n := integer(split.get(label))) is not None}
+            for name, split in splits.items()
+        }
+        setup = {name: config[name] for name in _SETUP if isinstance(config.get(name), str | int | float)}
+        run.experiment_name = text(message.get("experiment_name")) or run.experiment_name
+        run.mode = text(message.get("mode")) or run.mode
+        if client_id is None:
+            run.attempt = max(run.attempt, integer(message.get("attempt")) or 1)
+            run.begun = earlier(run.begun, time)
+            self._begun_s = seconds(run.begun)
+        run.total_epochs = integer(message.get("total_epochs")) or run.total_epochs
+        run.total_rounds = integer(message.get("total_rounds")) or run.total_rounds
+        run.num_clients = integer(config.get("num_clients")) or run.num_clients
+        run.phantom = run.phantom or data.get("phantom") is True
+        run.split_sizes = sizes or run.split_sizes
+        run.split_cases = cases or run.split_cases
+        run.setup = setup or run.setup
+        run.n = run.n if run.n is not None else sizes.get("val")
+
+    def _epoch_start(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        epoch = integer(message.get("epoch"))
+        if client_id is not None or epoch is None:
+            return
+        if epoch > run.epoch:
+            run.epoch, run.step, run.total_steps = epoch, None, None
+        run.total_epochs = integer(message.get("total_epochs")) or run.total_epochs
+        self._open(epoch, time)
+
+    def _epoch_end(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        epoch = integer(message.get("epoch"))
+        if client_id is not None or epoch is None:
+            return
+        run.epoch = max(run.epoch, epoch)
+        run.total_epochs = integer(message.get("total_epochs")) or run.total_epochs
+        span = self._span(epoch)
+        span.closed = later(span.closed, time) if span.closed else time or None
+        if message.get("phase") == "val":
+            self._measured(mapping(message.get("metrics")), epoch, run.split_sizes.get("val"))
+
+    def _step(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        epoch = integer(message.get("epoch")) or run.epoch
+        if client_id is not None or epoch < run.epoch:
+            return
+        run.epoch, run.step = epoch, integer(message.get("step"))
+        run.total_steps = integer(message.get("total_steps")) or run.total_steps
+
+    def _round_start(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        round_ = integer(message.get("round"))
+        if round_ is None:
+            return
+        self._in_round(round_)
+        self._run.total_rounds = integer(message.get("total_rounds")) or self._run.total_rounds
+        self._open(round_, time)
+
+    def _round_end(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        round_ = integer(message.get("round"))
+        if round_ is None:
+            return
+        self._in_round(round_)
+        if client_id is not None:
+            span = self._span(round_)
+            span.sent = later(span.sent, time)
+
+    def _round_aggregated(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        round_ = integer(message.get("round"))
+        if round_ is None:
+            return
+        self._in_round(round_)
+        run.aggregated_round = max(run.aggregated_round, round_)
+        self._span(round_).closed = time
+        failed = message.get("failed_clients")
+        if isinstance(failed, list) and failed:
+            self._failed_in(round_)
+        metrics = mapping(message.get("metrics"))
+        self._measured(metrics, round_, integer(metrics.get("num_samples")))
+
+    def _client_failed(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        round_ = integer(message.get("round"))
+        if not round_ and client_id in self._clients:
+            round_ = self._clients[client_id].state().round
+        if round_:
+            self._failed_in(round_)
+
+    def _end(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        attempt = integer(message.get("attempt"))
+        if client_id is not None or (attempt is not None and attempt < run.attempt):
+            return
+        # Of two ends the earlier one holds, in whichever order they came.
+        if run.end is None or before(time, run.end.time):
+            run.end = end_of(message, time)
+        if message.get("type") == "training_complete":
+            run.final_metrics = mapping(message.get("final_metrics"))
+            run.total_epochs = run.total_epochs or integer(run.final_metrics.get("total_epochs"))
+
+    def _alert(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        about = text(message.get("about"))
+        if about == "lost" or about.startswith("lost:"):
+            if run.lost is None or before(run.lost[0], time):
+                run.lost = (time, text(message.get("text")) or "")
+        elif about == "cancel":
+            run.cancel_asked = later(run.cancel_asked, time)
+
+    def _run_edited(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        if before(time, run.edited):
+            return
+        run.edited = time
+        if "name" in message:
+            run.name = text(message["name"]) or ""
+        if "notes" in message:
+            run.notes = text(message["notes"]) or ""
+        if isinstance(message.get("tags"), list):
+            run.tags = tuple(tag for tag in message["tags"] if isinstance(tag, str))
+
+    # --- small things -------------------------------------------------------------------------------------------
+
+    def _in_round(self, round_: int) -> None:
+        self._run.mode = "federated"
+        self._run.round = max(self._run.round, round_)
+
+    def _failed_in(self, round_: int) -> None:
+        self._run.rounds_with_failures = tuple(sorted({*self._run.rounds_with_failures, round_}))
+
+    def _measured(self, metrics: Metrics, at: int, n: int | None) -> None:
+        """Newer validation metrics, or an older epoch's that came late."""
+        run = self._run
+        if run.metrics_at is None or at >= run.metrics_at:
+            run.metrics, run.metrics_at, run.n = metrics, at, n if n is not None else run.n
+        key = run.key_metric or next((name for name in KEY_METRICS if number(metrics.get(name)) is not None), None)
+        if key is None or key not in metrics:
+            return
+        value, is_told_again = number(metrics[key]), at in self._series
+        run.key_metric, self._series[at], self._has_new_points = key, value, True
+        if is_told_again:
+            run.best = _best(key, self._series)
+        elif value is not None and (
+            run.best is None or _rank(key, value, at) > _rank(key, run.best.value, run.best.at)
+        ):
+            run.best = Best(key, value, at)
+
+    def _open(self, number: int, time: str) -> None:
+        span = self._span(number)
+        span.opened = earlier(span.opened, time) if span.opened else time or None
+
+    def _span(self, number: int) -> _Span:
+        span = self._spans.get(number)
+        if span is None:
+            if len(self._spans) >= 2 * _KEPT_SPANS:
+                self._drop_old_spans()
+            span = self._spans[number] = _Span(number)
+        return span
+
+    def _drop_old_spans(self) -> None:
+        for old in sorted(self._spans)[:-_KEPT_SPANS]:
+            del self._spans[old]
+
+
+_HANDLERS = {
+    "run_queued": Folding._run_queued,
+    "run_start": Folding._run_start,
+    "epoch_start": Folding._epoch_start,
+    "epoch_end": Folding._epoch_end,
+    "step": Folding._step,
+    "round_start": Folding._round_start,
+    "round_end": Folding._round_end,
+    "round_aggregated": Folding._round_aggregated,
+    "client_failed": Folding._client_failed,
+    "training_complete": Folding._end,
+    "training_error": Folding._end,
+    "training_cancelled": Folding._end,
+    "alert": Folding._alert,
+    "run_edited": Folding._run_edited,
+}
+
+
+def _afresh(run: RunFields, told: set[str], begun: str) -> RunState:
     """The same run before its next attempt: what people gave it stays, and what was said since it began."""
     return RunState(
-        state.run_id,
-        experiment_name=state.experiment_name,
-        mode=state.mode,
-        name=state.name,
-        tags=state.tags,
-        notes=state.notes,
-        edited=state.edited,
-        told=state.told,
-        cancel_asked=None if before(state.cancel_asked, begun) else state.cancel_asked,
-        lost=None if state.lost is None or before(state.lost[0], begun) else state.lost,
-        updated_at=state.updated_at,
+        run.run_id,
+        experiment_name=run.experiment_name,
+        mode=run.mode,
+        name=run.name,
+        tags=run.tags,
+        notes=run.notes,
+        edited=run.edited,
+        told=tuple(sorted(told)),
+        cancel_asked=None if before(run.cancel_asked, begun) else run.cancel_asked,
+        lost=None if run.lost is None or before(run.lost[0], begun) else run.lost,
+        updated_at=run.updated_at,
     )
 
 
-def _settled(state: RunState) -> RunState:
+def _settle(run: RunFields) -> None:
     """The status that follows from what is known, and the fields that follow from the status."""
-    end = state.end
-    if end is None and not state.led:
-        end = _end_of_clients(state)
+    end = run.end
+    if end is None and not run.led:
+        end = _end_of_clients(run)
     if end is not None:
-        return replace(
-            state,
-            status=end.status,
-            end_time=end.time,
-            error=end.error,
-            detail=end.detail,
-            stopped_by=end.by,
-            reason=end.reason,
-        )
+        run.status, run.end_time, run.error, run.detail = end.status, end.time, end.error, end.detail
+        run.stopped_by, run.reason = end.by, end.reason
+        return
+    run.end_time = run.error = run.detail = run.stopped_by = run.reason = None
     status: RunStatus = "queued"
-    if state.lost is not None and not before(state.lost[0], last_heard(state)):
-        return replace(state, status="lost", end_time=None, error=state.lost[1], detail=None)
-    if state.epoch or state.round or state.step is not None or state.spans:
+    if run.lost is not None and not before(run.lost[0], last_heard(run)):
+        status, run.error = "lost", run.lost[1]
+    elif run.epoch or run.round or run.step is not None or run.spans:
         status = "running"
-    elif state.led or state.clients:
+    elif run.led or run.clients:
         status = "started"
-    return replace(state, status=status, end_time=None, error=None, detail=None, stopped_by=None, reason=None)
+    run.status = status
 
 
-def _end_of_clients(state: RunState) -> End | None:
+def _end_of_clients(run: RunFields) -> End | None:
     """The end of a run in which only clients log: each has ended its last round, or failed."""
-    ends = [client.end for client in state.clients]
+    ends = [client.end for client in run.clients]
     if not ends or any(end is None for end in ends):
         return None
     known = [end for end in ends if end is not None]
@@ -141,254 +412,21 @@ def _end_of_clients(state: RunState) -> End | None:
     return End("completed", newest.time)
 
 
-# --- one function for each type ---------------------------------------------------------------------------------
-
-
-def _run_queued(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    return replace(
-        state,
-        experiment_name=state.experiment_name or text(message.get("experiment_name")) or "",
-        mode=text(message.get("mode")) or state.mode,
-        total_epochs=state.total_epochs or integer(message.get("total_epochs")),
-        total_rounds=state.total_rounds or integer(message.get("total_rounds")),
-    )
-
-
-def _run_start(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    data = mapping(message.get("data"))
-    config = mapping(message.get("config"))
-    sizes = {
-        name: size
-        for name, split in mapping(data.get("splits")).items()
-        if (size := integer(mapping(split).get("n"))) is not None
-    }
-    cases = {
-        name: {label: n for label in ("normal", "pneumonia") if (n := integer(mapping(split).get(label))) is not None}
-        for name, split in mapping(data.get("splits")).items()
-    }
-    setup = {name: config[name] for name in _SETUP if isinstance(config.get(name), str | int | float)}
-    attempt = (integer(message.get("attempt")) or 1) if client_id is None else state.attempt
-    return replace(
-        state,
-        experiment_name=text(message.get("experiment_name")) or state.experiment_name,
-        mode=text(message.get("mode")) or state.mode,
-        attempt=max(state.attempt, attempt),
-        begun=state.begun if client_id is not None else earlier(state.begun, time),
-        total_epochs=integer(message.get("total_epochs")) or state.total_epochs,
-        total_rounds=integer(message.get("total_rounds")) or state.total_rounds,
-        num_clients=integer(config.get("num_clients")) or state.num_clients,
-        phantom=state.phantom or data.get("phantom") is True,
-        split_sizes=sizes or state.split_sizes,
-        split_cases=cases or state.split_cases,
-        setup=setup or state.setup,
-        n=state.n if state.n is not None else sizes.get("val"),
-    )
-
-
-def _epoch_start(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    epoch = integer(message.get("epoch"))
-    if client_id is not None or epoch is None:
-        return state
-    newer = epoch > state.epoch
-    return replace(
-        state,
-        epoch=max(state.epoch, epoch),
-        total_epochs=integer(message.get("total_epochs")) or state.total_epochs,
-        step=None if newer else state.step,
-        total_steps=None if newer else state.total_steps,
-        spans=_opened(state.spans, epoch, time),
-    )
-
-
-def _epoch_end(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    epoch = integer(message.get("epoch"))
-    if client_id is not None or epoch is None:
-        return state
-    state = replace(
-        state,
-        epoch=max(state.epoch, epoch),
-        total_epochs=integer(message.get("total_epochs")) or state.total_epochs,
-        spans=_closed(state.spans, epoch, time),
-    )
-    if message.get("phase") != "val":
-        return state
-    metrics = mapping(message.get("metrics"))
-    return _measured(state, metrics, epoch, state.split_sizes.get("val"))
-
-
-def _step(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    if client_id is not None:
-        return state
-    epoch = integer(message.get("epoch")) or state.epoch
-    if epoch < state.epoch:
-        return state
-    return replace(
-        state,
-        epoch=epoch,
-        step=integer(message.get("step")),
-        total_steps=integer(message.get("total_steps")) or state.total_steps,
-    )
-
-
-def _round_start(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    round_ = integer(message.get("round"))
-    if round_ is None:
-        return state
-    return replace(
-        state,
-        mode="federated",
-        round=max(state.round, round_),
-        total_rounds=integer(message.get("total_rounds")) or state.total_rounds,
-        spans=_opened(state.spans, round_, time),
-    )
-
-
-def _round_end(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    round_ = integer(message.get("round"))
-    if round_ is None:
-        return state
-    state = replace(state, mode="federated", round=max(state.round, round_))
-    if client_id is None:
-        return state
-    return replace(state, spans=_spanned(state.spans, round_, lambda span: replace(span, sent=later(span.sent, time))))
-
-
-def _round_aggregated(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    round_ = integer(message.get("round"))
-    if round_ is None:
-        return state
-    failed = message.get("failed_clients")
-    state = replace(
-        state,
-        mode="federated",
-        round=max(state.round, round_),
-        aggregated_round=max(state.aggregated_round, round_),
-        spans=_closed(state.spans, round_, time, exactly=True),
-    )
-    if isinstance(failed, list) and failed:
-        state = _with_failure(state, round_)
-    metrics = mapping(message.get("metrics"))
-    return _measured(state, metrics, round_, integer(metrics.get("num_samples")))
-
-
-def _client_failed(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    round_ = integer(message.get("round")) or next((c.round for c in state.clients if c.client_id == client_id), 0)
-    return _with_failure(state, round_) if round_ else state
-
-
-def _end(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    if client_id is not None:
-        return state
-    attempt = integer(message.get("attempt"))
-    if attempt is not None and attempt < state.attempt:
-        return state
-    end = end_of(message, time)
-    # Of two ends the earlier one holds, in whichever order they came.
-    if state.end is None or before(time, state.end.time):
-        state = replace(state, end=end)
-    if message.get("type") == "training_complete":
-        final = mapping(message.get("final_metrics"))
-        state = replace(
-            state, final_metrics=final, total_epochs=state.total_epochs or integer(final.get("total_epochs"))
-        )
-    return state
-
-
-def _alert(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    about = text(message.get("about"))
-    if about == "lost" or about.startswith("lost:"):
-        newest = state.lost is None or before(state.lost[0], time)
-        return replace(state, lost=(time, text(message.get("text")) or "")) if newest else state
-    if about == "cancel":
-        return replace(state, cancel_asked=later(state.cancel_asked, time))
-    return state
-
-
-def _run_edited(state: RunState, message: Mapping[str, Any], client_id: str | None, time: str) -> RunState:
-    if before(time, state.edited):
-        return state
-    changes: dict[str, Any] = {"edited": time}
-    if "name" in message:
-        changes["name"] = text(message["name"]) or ""
-    if "notes" in message:
-        changes["notes"] = text(message["notes"]) or ""
-    if isinstance(message.get("tags"), list):
-        changes["tags"] = tuple(tag for tag in message["tags"] if isinstance(tag, str))
-    return replace(state, **changes)
-
-
-_HANDLERS = {
-    "run_queued": _run_queued,
-    "run_start": _run_start,
-    "epoch_start": _epoch_start,
-    "epoch_end": _epoch_end,
-    "step": _step,
-    "round_start": _round_start,
-    "round_end": _round_end,
-    "round_aggregated": _round_aggregated,
-    "client_failed": _client_failed,
-    "training_complete": _end,
-    "training_error": _end,
-    "training_cancelled": _end,
-    "alert": _alert,
-    "run_edited": _run_edited,
-}
-
-
-# --- clients ----------------------------------------------------------------------------------------------------
-
-
-def _fold_client(state: RunState, type_: str, client_id: str, message: Mapping[str, Any], time: str) -> RunState:
-    known = {client.client_id: client for client in state.clients}
-    client = known.get(client_id) or ClientState(client_id, first_seen=time)
-    client = client_after(client, type_, message, time)
-    known[client_id] = client
-    # By first appearance in the writers' own time, so that the order does not depend on who was read first.
-    clients = tuple(sorted(known.values(), key=lambda c: (seconds(c.first_seen) or 0.0, c.client_id)))
-    return replace(state, clients=clients)
-
-
-# --- small things -----------------------------------------------------------------------------------------------
-
-
-def _measured(state: RunState, metrics: Metrics, at: int, n: int | None) -> RunState:
-    """Newer validation metrics, or an older epoch's that came late."""
-    if state.metrics_at is None or at >= state.metrics_at:
-        state = replace(state, metrics=metrics, metrics_at=at, n=n if n is not None else state.n)
-    key = state.key_metric or next((name for name in KEY_METRICS if number(metrics.get(name)) is not None), None)
-    if key is None or key not in metrics:
-        return state
-    series = dict(state.key_series)
-    series[at] = number(metrics[key])
-    return replace(state, key_metric=key, key_series=tuple(sorted(series.items())), best=_best(key, series))
-
-
 def _best(key: str, series: Mapping[int, float | None]) -> Best | None:
     points = [(value, at) for at, value in series.items() if value is not None]
     if not points:
         return None
-    sign = -1 if key.endswith("loss") else 1
-    # Of two equal values the earlier epoch is the best one.
-    value, at = max(points, key=lambda point: (sign * point[0], -point[1]))
+    value, at = max(points, key=lambda point: _rank(key, *point))
     return Best(key, value, at)
 
 
-def _with_failure(state: RunState, round_: int) -> RunState:
-    return replace(state, rounds_with_failures=tuple(sorted({*state.rounds_with_failures, round_})))
+def _rank(key: str, value: float, at: int) -> tuple[float, int]:
+    # Of two equal values the earlier epoch is the best one.
+    return (-value if key.endswith("loss") else value), -at
 
 
-def _opened(spans: tuple[Span, ...], number: int, time: str) -> tuple[Span, ...]:
-    return _spanned(spans, number, lambda span: replace(span, opened=earlier(span.opened, time)))
-
-
-def _closed(spans: tuple[Span, ...], number: int, time: str, *, exactly: bool = False) -> tuple[Span, ...]:
-    return _spanned(spans, number, lambda span: replace(span, closed=time if exactly else later(span.closed, time)))
-
-
-def _spanned(spans: tuple[Span, ...], number: int, change: Any) -> tuple[Span, ...]:
-    known = {span.number: span for span in spans}
-    known[number] = change(known.get(number) or Span(number))
-    return tuple(known[key] for key in sorted(known)[-_KEPT_SPANS:])
+def _less(one_s: float | None, other_s: float | None) -> bool:
+    return one_s is not None and other_s is not None and one_s < other_s
 
 
 def _client(message: Mapping[str, Any]) -> str | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import astuple
 
 from federated_pneumonia_detection.hub.fields import integer, mapping, text
-from federated_pneumonia_detection.hub.state import ClientState, End, Pace, RunStatus
-from federated_pneumonia_detection.hub.times import before, later, seconds
+from federated_pneumonia_detection.hub.state import ClientFields, ClientState, End, Pace, RunStatus
+from federated_pneumonia_detection.hub.times import before, seconds
 
-__all__ = ["HUB_SAYS", "client_after", "end_of", "paced"]
+__all__ = ["HUB_SAYS", "ClientFolding", "Pacing", "end_of"]
 
 ENDS: dict[str, RunStatus] = {
     "training_complete": "completed",
@@ -24,64 +25,123 @@ _KEPT_GAPS = 20
 _KEPT_DURATIONS = 5
 
 
-def client_after(client: ClientState, type_: str, message: Mapping[str, Any], time: str) -> ClientState:
-    """The client after a message of it, or about it."""
-    round_ = integer(message.get("round"))
-    changes: dict[str, Any] = {}
-    if type_ not in HUB_SAYS:
-        changes["pace"] = paced(client.pace, time)
-        changes["last_seen"] = later(client.last_seen, time)
-        if before(time, client.first_seen):
-            changes["first_seen"] = time
-    if round_ is not None and round_ > client.round and type_ != "client_failed":
-        changes.update(round=round_, local_epoch=0, step=None, total_steps=None, started=None)
-    current = max(client.round, round_ or 0)
-    if type_ == "round_start" and round_ == current:
-        changes.update(started=time, total_rounds=integer(message.get("total_rounds")) or client.total_rounds)
-    elif type_ == "local_epoch" and round_ in (None, current):
-        known = changes.get("local_epoch", client.local_epoch)
-        changes["local_epoch"] = max(known, integer(message.get("local_epoch")) or 0)
-    elif type_ == "step" and round_ in (None, current):
-        changes.update(step=integer(message.get("step")), total_steps=integer(message.get("total_steps")))
-    elif type_ == "round_end" and round_ is not None:
-        changes.update(_after_round_end(client, message, round_, time))
-    elif type_ == "client_failed" or type_ == "training_error":
+class _Draft(ClientFields):
+    """A client's fields while messages are folded into them."""
+
+
+class ClientFolding:
+    """One client's part of a run while messages are folded into it."""
+
+    def __init__(self, state: ClientState) -> None:
+        self._draft = _Draft(*astuple(state))
+        self._pacing = Pacing(state.pace)
+        # The times that each message is compared with, as numbers.
+        self.first_seen_s = seconds(state.first_seen)
+        self._last_seen_s = seconds(state.last_seen)
+        # What it came to the last time somebody asked; None since a message came.
+        self._frozen: ClientState | None = state
+
+    def state(self) -> ClientState:
+        """What it comes to so far."""
+        if self._frozen is None:
+            self._draft.pace = self._pacing.pace()
+            self._frozen = ClientState(*astuple(self._draft))
+        return self._frozen
+
+    def take(self, type_: str, message: Mapping[str, Any], time: str, time_s: float | None) -> None:
+        """Go on by a message of this client, or about it."""
+        self._frozen = None
+        client = self._draft
+        if type_ not in HUB_SAYS:
+            self._hear(time, time_s)
+        round_ = integer(message.get("round"))
+        if round_ is not None and round_ > client.round and type_ != "client_failed":
+            client.round, client.local_epoch, client.started = round_, 0, None
+            client.step = client.total_steps = None
+        current = client.round if round_ is None or client.round > round_ else round_
+        if type_ == "step":
+            if round_ is None or round_ == current:
+                client.step, client.total_steps = integer(message.get("step")), integer(message.get("total_steps"))
+        elif type_ == "local_epoch":
+            if round_ is None or round_ == current:
+                client.local_epoch = max(client.local_epoch, integer(message.get("local_epoch")) or 0)
+        elif type_ == "round_start":
+            self._start_round(message, round_, current, time)
+        elif type_ == "round_end":
+            if round_ is not None:
+                self._end_round(message, round_, time, time_s)
+        elif type_ == "client_failed" or type_ == "training_error":
+            self._fail(message, round_, current, time)
+        elif type_ in ENDS and client.end is None:
+            client.end = end_of(message, time)
+
+    def _hear(self, time: str, time_s: float | None) -> None:
+        self._pacing.hear(time, time_s)
+        client = self._draft
+        if self._last_seen_s is None:
+            client.last_seen, self._last_seen_s = time or client.last_seen, time_s
+        elif time_s is not None and time_s > self._last_seen_s:
+            client.last_seen, self._last_seen_s = time, time_s
+        if time_s is not None and self.first_seen_s is not None and time_s < self.first_seen_s:
+            client.first_seen, self.first_seen_s = time, time_s
+
+    def _start_round(self, message: Mapping[str, Any], round_: int | None, current: int, time: str) -> None:
+        client = self._draft
+        if round_ == current:
+            client.started = time
+            client.total_rounds = integer(message.get("total_rounds")) or client.total_rounds
+        came_back = round_ is not None and round_ > client.failed_round
+        if came_back and client.end is not None and client.end.status == "failed":
+            # It failed, and takes part in a later round: its part is not over.
+            client.end = None
+
+    def _end_round(self, message: Mapping[str, Any], round_: int, time: str, time_s: float | None) -> None:
+        client = self._draft
+        begun = seconds(client.started)
+        if round_ == client.round and round_ > client.sent_round and begun is not None and time_s is not None:
+            client.durations = (*client.durations, max(0.0, time_s - begun))[-_KEPT_DURATIONS:]
+        samples = integer(mapping(message.get("eval_metrics")).get("num_samples"))
+        if samples is not None and round_ >= client.sent_round:
+            client.num_samples = samples
+        client.sent_round = max(client.sent_round, round_)
+        if client.total_rounds is not None and round_ >= client.total_rounds and client.end is None:
+            client.end = End("completed", time)
+
+    def _fail(self, message: Mapping[str, Any], round_: int | None, current: int, time: str) -> None:
+        client = self._draft
         error = text(message.get("error")) or "it did not say why"
-        changes.update(failed_round=max(client.failed_round, round_ or current), error=error)
+        client.failed_round, client.error = max(client.failed_round, round_ or current), error
         went_on = round_ is not None and client.round > round_
         if not went_on and (client.end is None or before(time, client.end.time)):
-            changes["end"] = End("failed", time, error=error, detail=text(message.get("detail")))
-    elif type_ in ENDS and client.end is None:
-        changes["end"] = end_of(message, time)
-    came_back = type_ == "round_start" and round_ is not None and round_ > client.failed_round
-    if came_back and client.end is not None and client.end.status == "failed":
-        # It failed, and takes part in a later round: its part is not over.
-        changes["end"] = None
-    return replace(client, **changes)
+            client.end = End("failed", time, error=error, detail=text(message.get("detail")))
 
 
-def _after_round_end(client: ClientState, message: Mapping[str, Any], round_: int, time: str) -> dict[str, Any]:
-    changes: dict[str, Any] = {"sent_round": max(client.sent_round, round_)}
-    begun, done = seconds(client.started), seconds(time)
-    if round_ == client.round and round_ > client.sent_round and begun is not None and done is not None:
-        changes["durations"] = (*client.durations, max(0.0, done - begun))[-_KEPT_DURATIONS:]
-    samples = integer(mapping(message.get("eval_metrics")).get("num_samples"))
-    if samples is not None and round_ >= client.sent_round:
-        changes["num_samples"] = samples
-    if client.total_rounds is not None and round_ >= client.total_rounds and client.end is None:
-        changes["end"] = End("completed", time)
-    return changes
+class Pacing:
+    """How often somebody is heard, while messages are folded."""
 
+    def __init__(self, pace: Pace) -> None:
+        self._last = pace.last
+        self._last_s = seconds(pace.last)
+        self._gaps = deque(pace.gaps, _KEPT_GAPS)
+        self._longest = pace.longest
 
-def paced(pace: Pace, time: str) -> Pace:
-    """The pace after a message of that time."""
-    last, now = seconds(pace.last), seconds(time)
-    if now is None or (last is not None and now < last):
-        return pace
-    if last is None:
-        return Pace(last=time)
-    gap = now - last
-    return Pace(last=time, gaps=(*pace.gaps, gap)[-_KEPT_GAPS:], longest=max(pace.longest, gap))
+    def hear(self, time: str, time_s: float | None) -> None:
+        """Go on by a message of that time; one of an earlier time than the last changes nothing."""
+        last_s = self._last_s
+        if time_s is None:
+            return
+        if last_s is not None:
+            gap = time_s - last_s
+            if gap < 0:
+                return
+            self._gaps.append(gap)
+            if gap > self._longest:
+                self._longest = gap
+        self._last, self._last_s = time, time_s
+
+    def pace(self) -> Pace:
+        """What it comes to so far."""
+        return Pace(last=self._last, gaps=tuple(self._gaps), longest=self._longest)
 
 
 def end_of(message: Mapping[str, Any], time: str) -> End:

@@ -1,6 +1,7 @@
 """What is known of a run: an immutable value, made of its messages by `fold.py`.
 
-What needs a clock (late, silent, time left) is put into it by `words.described`.
+What needs a clock (late, silent, time left) is put into it by `words.described`. While messages are folded, the same
+fields are those of a draft that may change.
 """
 
 from __future__ import annotations
@@ -11,7 +12,20 @@ import msgspec
 
 from federated_pneumonia_detection.hub.times import later
 
-__all__ = ["Best", "ClientState", "ClientStatus", "End", "Pace", "RunState", "RunStatus", "Span", "ended", "last_heard"]
+__all__ = [
+    "Best",
+    "ClientFields",
+    "ClientState",
+    "ClientStatus",
+    "End",
+    "Pace",
+    "RunFields",
+    "RunState",
+    "RunStatus",
+    "Span",
+    "ended",
+    "last_heard",
+]
 
 RunStatus = Literal["queued", "started", "running", "completed", "failed", "cancelled", "lost"]
 ClientStatus = Literal["waiting", "training", "late", "silent", "sent", "failed", "finished"]
@@ -58,8 +72,8 @@ class Pace(msgspec.Struct, frozen=True):
     """The longest such gap of this attempt, in seconds."""
 
 
-class ClientState(msgspec.Struct, frozen=True):
-    """One hospital of a federated run."""
+class ClientFields(msgspec.Struct):
+    """What is known of one hospital of a federated run."""
 
     client_id: str
     status: ClientStatus = "waiting"
@@ -93,8 +107,12 @@ class ClientState(msgspec.Struct, frozen=True):
     num_samples: int | None = None
 
 
-class RunState(msgspec.Struct, frozen=True):
-    """One run. Times are ISO 8601 in UTC, as its writers gave them."""
+class ClientState(ClientFields, frozen=True):  # type: ignore[misc] # no dataclass: msgspec allows it
+    """One hospital of a federated run."""
+
+
+class RunFields(msgspec.Struct):
+    """What is known of a run. Times are ISO 8601 in UTC, as its writers gave them."""
 
     run_id: str
     experiment_name: str = ""
@@ -167,12 +185,16 @@ class RunState(msgspec.Struct, frozen=True):
     """What the hub has said about it already (`about` of its messages), so that it says it once."""
 
 
+class RunState(RunFields, frozen=True):  # type: ignore[misc] # no dataclass: msgspec allows it
+    """One run. Times are ISO 8601 in UTC, as its writers gave them."""
+
+
 def ended(state: RunState) -> bool:
     """Whether nothing more is expected of the run."""
     return state.status in ("completed", "failed", "cancelled", "lost")
 
 
-def last_heard(state: RunState) -> str | None:
+def last_heard(state: RunFields) -> str | None:
     """The time of the newest message of anybody in the run, hub left out."""
     newest = state.pace.last
     for client in state.clients:
