@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
 from federated_pneumonia_detection.hub.shipment import Shipment
+from federated_pneumonia_detection.hub.shipping import WriterState
 from federated_pneumonia_detection.progress.clock import now
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import JournalHeader, Line, decode_header, decode_line, encode_line
@@ -36,7 +37,7 @@ try:
 except ImportError:  # Windows: there one server alone writes a mirror
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Mirrors"]
+__all__ = ["Delivery", "Mirrors"]
 
 _TAIL_BYTES = 64 * 1024
 _LONGEST_TAIL_BYTES = 2 * 1024 * 1024
@@ -51,6 +52,19 @@ class _End(NamedTuple):
     type: str
 
 
+class Delivery(NamedTuple):
+    """What the sender of a shipment says of it."""
+
+    site: str
+    """Whose machine sends it."""
+    state: WriterState = "unknown"
+    """What is seen there of the writer: it lives, or it died and everything it wrote has been sent."""
+    skipped: int = 0
+    """So many numbers before the first line are missing or damaged in the journal itself."""
+    own_only: bool = False
+    """Nothing is added to a mirror that another site began."""
+
+
 class Mirrors:
     """The mirrors in one directory. Thread-safe, and safe beside other processes that do the same.
 
@@ -62,26 +76,15 @@ class Mirrors:
         self._directory = Path(directory)
         self._lock = threading.Lock()
         self._paths: dict[str, Path] = {}
+        self.lines_added = 0
+        """How many lines were new."""
 
-    def take(
-        self,
-        shipment: Shipment,
-        *,
-        site: str,
-        skipped: int = 0,
-        alive: bool = False,
-        died: bool = False,
-        own_only: bool = False,
-    ) -> int:
+    def take(self, shipment: Shipment, delivery: Delivery) -> int:
         """Keep what is new of a shipment; when this returns, it survives the death of this process.
 
         Args:
             shipment: Lines of one writer. Without lines it only asks how far the mirror is.
-            site: Whose machine sends it.
-            skipped: So many numbers before the first line are missing or damaged in the journal itself.
-            alive: The sender sees that the writer lives.
-            died: The sender has proof that the writer died, and has sent everything.
-            own_only: Nothing is added to a mirror that another site began.
+            delivery: What its sender says of it.
 
         Returns:
             The number of the last message that is here.
@@ -95,10 +98,32 @@ class Mirrors:
             if path is None:
                 if not shipment.lines:
                     return 0
-                _see_that_it_follows(shipment.lines, _End(0, ""), skipped)
-                path = self._create(shipment.header, site)
+                _see_that_it_follows(shipment.lines, _End(0, ""), delivery.skipped)
+                path = self._create(shipment.header, delivery.site)
             with _opened(path) as fd:
-                return _added(fd, path, shipment, site=site, skipped=skipped, alive=alive, died=died, own_only=own_only)
+                return self._added(fd, path, shipment, delivery)
+
+    def _added(self, fd: int, path: Path, shipment: Shipment, delivery: Delivery) -> int:
+        first_bytes = _see_that_it_fits(fd, path, shipment.header, delivery)
+        end = _end_of(fd, path, first_bytes)
+        fresh = [line for line in shipment.lines if line.n > end.n]
+        if fresh:
+            _see_that_it_follows(shipment.lines, end, delivery.skipped)
+            received = b',"received":%b}' % msgspec.json.encode(now())
+            _write(fd, path, b"".join(_mirrored(line, received) for line in fresh))
+            self.lines_added += len(fresh)
+            end = _End(fresh[-1].n, fresh[-1].type)
+            if any(line.type in _SYNCED for line in fresh):
+                with suppress(OSError):  # what cannot be synced (some network drives) is written all the same
+                    getattr(os, "fdatasync", os.fsync)(fd)
+        if end.type in ("journal_end", "journal_died"):
+            return end.n
+        if delivery.state == "dead":
+            mark = msgspec.json.encode({"type": "journal_died", "timestamp": now()})
+            _write(fd, path, encode_line(mark, end.n))
+        elif delivery.state == "alive":
+            os.utime(fd if os.utime in os.supports_fd else path)
+        return end.n
 
     def _find(self, header: JournalHeader) -> Path | None:
         known = self._paths.get(header.writer)
@@ -141,37 +166,19 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _added(
-    fd: int, path: Path, shipment: Shipment, *, site: str, skipped: int, alive: bool, died: bool, own_only: bool
-) -> int:
+def _see_that_it_fits(fd: int, path: Path, sent: JournalHeader, delivery: Delivery) -> int:
+    """See that a mirror is this sender's and this journal's; the length of its first line."""
     header, first_bytes = _first_line(fd, path)
-    if own_only and header.site != site:
-        raise ShipmentRefused("not_allowed", f"This journal is not {site}'s: {header.site} ships it.")
-    if replace(header, shipped=UNSET, site=UNSET) != shipment.header:
+    if delivery.own_only and header.site != delivery.site:
+        raise ShipmentRefused("not_allowed", f"This journal is not {delivery.site}'s: {header.site} ships it.")
+    if replace(header, shipped=UNSET, site=UNSET) != sent:
         raise ShipmentRefused(
             "conflict",
             f"The first line of writer {header.writer} is another one than before.",
             "A journal's first line never changes.",
             line=1,
         )
-    end = _end_of(fd, path, first_bytes)
-    fresh = [line for line in shipment.lines if line.n > end.n]
-    if fresh:
-        _see_that_it_follows(shipment.lines, end, skipped)
-        received = b',"received":%b}' % msgspec.json.encode(now())
-        _write(fd, path, b"".join(_mirrored(line, received) for line in fresh))
-        end = _End(fresh[-1].n, fresh[-1].type)
-        if any(line.type in _SYNCED for line in fresh):
-            with suppress(OSError):  # what cannot be synced (some network drives) is written all the same
-                getattr(os, "fdatasync", os.fsync)(fd)
-    if end.type in ("journal_end", "journal_died"):
-        return end.n
-    if died:
-        mark = msgspec.json.encode({"type": "journal_died", "timestamp": now()})
-        _write(fd, path, encode_line(mark, end.n))
-    elif alive:
-        os.utime(fd if os.utime in os.supports_fd else path)
-    return end.n
+    return first_bytes
 
 
 def _see_that_it_follows(lines: list[Line], end: _End, skipped: int) -> None:

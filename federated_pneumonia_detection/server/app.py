@@ -22,6 +22,7 @@ from federated_pneumonia_detection.server import (
     events,
     federated_endpoints,
     health,
+    ingest,
     openapi,
     problems,
     runs,
@@ -104,6 +105,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
         federated_endpoints,
         configuration,
         health,
+        ingest,
     ):
         app.include_router(family.router)
 
@@ -120,7 +122,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     app.router.default = Fallback(parts.settings.page_dir)
     openapi.install(
         app,
-        structs=[runs.RunList, RunState, Accepted, cancelling.CancelAnswer],
+        structs=[runs.RunList, RunState, Accepted, cancelling.CancelAnswer, ingest.Acknowledged],
         models=[runs.RunEdit, cancelling.CancelRequest, CentralizedRequest, FederatedRequest],
     )
     return app

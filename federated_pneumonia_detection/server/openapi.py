@@ -43,6 +43,8 @@ def refuses(*statuses: int) -> Answers:
 
 
 _REASONS = {
+    400: "The body ended too early.",
+    401: "No token, or one that is not known here.",
     403: "This origin or host may not do that.",
     404: "There is no such run.",
     408: "The body came too slowly.",

@@ -9,6 +9,7 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from federated_pneumonia_detection.hub.hub import Hub
+from federated_pneumonia_detection.hub.mirrors import Mirrors
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.server.logs import ServerLog
 from federated_pneumonia_detection.server.problems import Problem
@@ -27,6 +28,8 @@ class Service:
         hub: the log of all runs.
         supervisor: the trainings this server starts.
         log: what the server tells of itself, where it keeps a log.
+        mirrors: the journals of other machines that are shipped here.
+        ingest_refused: how many deliveries of them were refused.
         closing: set when the server is told to stop: streams and long polls end at once.
     """
 
@@ -35,6 +38,11 @@ class Service:
     supervisor: Supervisor
     log: ServerLog | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    mirrors: Mirrors = field(init=False)
+    ingest_refused: int = 0
+
+    def __post_init__(self) -> None:
+        self.mirrors = Mirrors(self.settings.log_dir)
 
     def start(self) -> None:
         """Begin to read journals, then take over the trainings of an earlier server."""
@@ -51,6 +59,8 @@ class Service:
         return {
             "trainings_running": float(len(self.supervisor.running())),
             "trainings_waiting": float(len(self.supervisor.waiting())),
+            "ingested_lines_total": float(self.mirrors.lines_added),
+            "ingest_refused_total": float(self.ingest_refused),
             "log_lines_unwritten_total": float(self.log.unwritten if self.log is not None else 0),
         }
 

@@ -1,0 +1,180 @@
+"""Takes journals of other machines: lines of one writer, acknowledged once they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from federated_pneumonia_detection.hub.errors import ShipmentRefused
+from federated_pneumonia_detection.hub.mirrors import Delivery
+from federated_pneumonia_detection.hub.shipment import Shipment, parse, refuse_what_is_not, written_by
+from federated_pneumonia_detection.hub.shipping import WriterState
+from federated_pneumonia_detection.server.openapi import Answers, answers, refuses
+from federated_pneumonia_detection.server.problems import Problem
+from federated_pneumonia_detection.server.security import require
+from federated_pneumonia_detection.server.service import Service, service_of
+from federated_pneumonia_detection.server.tokens import Caller
+
+__all__ = ["GREATEST_BATCH_BYTES", "GREATEST_UNPACKED_BYTES", "MEDIA_TYPE", "Acknowledged", "router"]
+
+router = APIRouter(prefix="/api", tags=["shipping"])
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/x-ndjson"
+GREATEST_BATCH_BYTES = 1_000_000
+GREATEST_UNPACKED_BYTES = 10_000_000
+READ_WITHIN_S = 60.0
+_GZIP = 31
+_STATUS = {"malformed": 422, "not_allowed": 403, "jump": 409, "conflict": 409}
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """Everything of this writer up to message `acked` is kept here (0: nothing)."""
+
+    writer: str
+    acked: int
+
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The journal's first line, then lines of it as they stand there; `Content-Encoding: gzip` or "
+        f"none; at most {GREATEST_BATCH_BYTES} bytes, {GREATEST_UNPACKED_BYTES} unpacked.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+    }
+}
+_ANSWER: Answers = answers(Acknowledged, "How far the copy here is.")
+
+
+@router.post(
+    "/ingest",
+    summary="Ship a journal",
+    response_class=Response,
+    responses=_ANSWER | refuses(400, 401, 403, 408, 409, 413, 415, 422, 503),
+    openapi_extra=_BODY,
+)
+async def ingest(
+    request: Request,
+    caller: Annotated[Caller, Depends(require("site"))],
+    writer_state: Annotated[
+        WriterState,
+        Query(description="What the sender sees of the writer: it lives, or it died and everything was sent."),
+    ] = "unknown",
+    skipped: Annotated[
+        int,
+        Query(ge=0, le=2**53, description="So many numbers before the first line are missing in the journal itself."),
+    ] = 0,
+    site: Annotated[
+        str | None,
+        Query(max_length=200, description="Whose machine sends; a site's token says it, others may."),
+    ] = None,
+) -> Response:
+    """Lines of one writer of another machine, in the order of their numbers.
+
+    They are kept beside this server's own journals and followed like those. What is here already is passed over, so a
+    batch may be sent again. After a jump the answer is a 409 that says which number is `expected`. A body of the first
+    line alone asks how far the copy is. A run's end is an operator's to ship: a site's token writes for its clients.
+    """
+    body = await _body(request)
+    service = service_of(request)
+    try:
+        acked = await run_in_threadpool(_take, service, caller, body, writer_state, skipped, site)
+    except ShipmentRefused as refused:
+        service.ingest_refused += 1
+        raise _problem(refused) from None
+    except OSError as error:
+        log.warning("a shipped journal cannot be written: %s", error.strerror or error)
+        raise Problem(
+            503, "The lines cannot be written here now.", "Nothing of them was kept; send them again later."
+        ) from None
+    return Response(msgspec.json.encode(acked), media_type="application/json")
+
+
+def _take(
+    service: Service, caller: Caller, body: bytes, state: WriterState, skipped: int, site: str | None
+) -> Acknowledged:
+    shipment = parse(body)
+    named = _site(caller, site, shipment)
+    is_site = caller.role == "site"
+    if is_site:
+        written_by(shipment, named, caller.clients)
+    acked = service.mirrors.take(shipment, Delivery(named, state, skipped, own_only=is_site))
+    return Acknowledged(shipment.header.writer, acked)
+
+
+def _site(caller: Caller, site: str | None, shipment: Shipment) -> str:
+    if caller.site is not None:
+        if site not in (None, caller.site):
+            raise ShipmentRefused(
+                "not_allowed",
+                f"The token is {caller.site}'s and speaks for no other site.",
+                f"Leave the site out, or name {caller.site!r}.",
+            )
+        return caller.site
+    named = site or shipment.header.host or "somewhere"
+    refuse_what_is_not(named, "The site")
+    return named
+
+
+def _problem(refused: ShipmentRefused) -> Problem:
+    facts = {"line": refused.line, "n": refused.n, "expected": refused.expected}
+    more: dict[str, Any] = {name: value for name, value in facts.items() if value is not None}
+    return Problem(_STATUS[refused.why], str(refused), refused.right, **more)
+
+
+async def _body(request: Request) -> bytes:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+        raise Problem(415, "The body is not said to be lines of JSON.", f"Send it with Content-Type: {MEDIA_TYPE}.")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise Problem(415, "The body is packed in a way nobody here unpacks.", "Content-Encoding: gzip, or none.")
+    packed = await _read(request)
+    return packed if encoding == "identity" else await run_in_threadpool(_unpacked, packed)
+
+
+async def _read(request: Request) -> bytes:
+    too_big = Problem(413, "The batch is too big.", f"At most {GREATEST_BATCH_BYTES} bytes; send it in several.")
+    length = request.headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and int(length[:19]) > GREATEST_BATCH_BYTES:
+        raise too_big
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READ_WITHIN_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > GREATEST_BATCH_BYTES:
+                    raise too_big
+    except TimeoutError:
+        raise Problem(
+            408,
+            "The body came too slowly.",
+            f"All of it within {READ_WITHIN_S:g} seconds.",
+            headers={"connection": "close"},
+        ) from None
+    except ClientDisconnect:
+        raise Problem(400, "The body ended before its announced length.", "Send all of it.") from None
+    return bytes(body)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The bytes in a gzip; never more of them in memory than are allowed."""
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        body = unpacker.decompress(packed, GREATEST_UNPACKED_BYTES + 1)
+    except zlib.error:
+        raise Problem(422, "The body is not gzip, as it is said to be.", "Leave Content-Encoding out.") from None
+    if len(body) > GREATEST_UNPACKED_BYTES:
+        raise Problem(413, "The batch is too big unpacked.", f"At most {GREATEST_UNPACKED_BYTES} bytes unpacked.")
+    if not unpacker.eof:
+        raise Problem(422, "The gzip is not whole.", "Send all of it.")
+    if unpacker.unused_data:
+        raise Problem(422, "Something follows the gzip.", "One gzip is the whole body.")
+    return body
