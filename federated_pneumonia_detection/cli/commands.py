@@ -5,7 +5,19 @@ from __future__ import annotations
 import typer
 
 from federated_pneumonia_detection import __version__
-from federated_pneumonia_detection.cli import config, data, demo, doctor, evaluate, predict, runs, serve, train, watch
+from federated_pneumonia_detection.cli import (
+    config,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    predict,
+    runs,
+    serve,
+    ship,
+    train,
+    watch,
+)
 
 __all__ = ["app"]
 
@@ -38,6 +50,7 @@ app.command("watch")(watch.watch)
 app.command("runs")(runs.runs)
 app.command("logs")(runs.logs)
 app.command("export")(runs.export)
+app.command("ship")(ship.ship)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(data.app, name="data")
