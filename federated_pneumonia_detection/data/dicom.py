@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from federated_pneumonia_detection.data.errors import DataError
+from federated_pneumonia_detection.data.images import MAX_PIXELS, quiet
 
 __all__ = ["read_dicom"]
-
-_MAX_PIXELS = 100_000_000
 
 
 def read_dicom(content: bytes, *, where: str) -> tuple[NDArray[np.generic], bool]:
@@ -27,30 +24,27 @@ def read_dicom(content: bytes, *, where: str) -> tuple[NDArray[np.generic], bool
         DataError: it is no DICOM, has no pixels, more than one frame, too many pixels, colours of an unknown kind,
             or is compressed by a syntax that cannot be unpacked here.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of each value that bends the standard
+    with quiet():  # pydicom warns of each value that bends the standard
         try:
-            record = pydicom.dcmread(io.BytesIO(content))
-        except (
-            InvalidDicomError,
-            OSError,
-            EOFError,
-            ValueError,
-            KeyError,
-            AttributeError,
-            NotImplementedError,
-        ) as error:
+            return _read(content, where)
+        except DataError:
+            raise
+        except Exception as error:  # noqa: BLE001 - elements are read when they are asked for, and may hold anything
             raise DataError(f"it is no DICOM that can be read ({_short(error)})", where, "export it again") from None
-        if "PixelData" not in record:
-            raise DataError("it is a DICOM without pixels", where, "name an image, not a report or a structure")
-        rows, columns = int(record.get("Rows") or 0), int(record.get("Columns") or 0)
-        frames = int(record.get("NumberOfFrames") or 1)
-        if frames != 1:
-            raise DataError(f"it is a DICOM of {frames} frames", where, "export the one frame to look at")
-        if rows * columns > _MAX_PIXELS:
-            raise DataError(f"it has {columns} x {rows} pixels", where, f"at most {_MAX_PIXELS:,} pixels are read")
-        burnt_in = str(record.get("BurnedInAnnotation", "")).strip().upper() == "YES"
-        return _frame(record, where), burnt_in
+
+
+def _read(content: bytes, where: str) -> tuple[NDArray[np.generic], bool]:
+    record = pydicom.dcmread(io.BytesIO(content))
+    if "PixelData" not in record:
+        raise DataError("it is a DICOM without pixels", where, "name an image, not a report or a structure")
+    rows, columns = int(record.get("Rows") or 0), int(record.get("Columns") or 0)
+    frames = int(record.get("NumberOfFrames") or 1)
+    if frames != 1:
+        raise DataError(f"it is a DICOM of {frames} frames", where, "export the one frame to look at")
+    if rows * columns > MAX_PIXELS:
+        raise DataError(f"it has {columns} x {rows} pixels", where, f"at most {MAX_PIXELS:,} pixels are read")
+    burnt_in = str(record.get("BurnedInAnnotation", "")).strip().upper() == "YES"
+    return _frame(record, where), burnt_in
 
 
 def _frame(record: pydicom.Dataset, where: str) -> NDArray[np.generic]:

@@ -7,7 +7,11 @@ stretched from its least to its greatest value. What a file says it is does not 
 from __future__ import annotations
 
 import io
+import math
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +29,7 @@ __all__ = [
     "MIN_SIDE",
     "Decoded",
     "decode_image",
+    "quiet",
     "read_image",
     "resize_images",
 ]
@@ -36,8 +41,40 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 MAX_FILE_BYTES = 256 << 20
 
+# What is stretched at a time: a picture of the largest size is never held as floating point.
+_STRETCHED_AT_ONCE = 1 << 20
+
 # Decoders that read nothing but pixels; Pillow knows others that start programs or follow references (EPS, PDF).
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+
+
+_quiet_lock = threading.Lock()
+_quiet_threads = 0
+_quieting: warnings.catch_warnings[None] | None = None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let decoders warn of odd metadata without anybody hearing it; the pixels are what counts.
+
+    Images are decoded on several threads, and `warnings.catch_warnings` is for one: whoever leaves last would put back
+    what another has set, and the whole process would hear no warning any more. Here the first sets and the last resets.
+    """
+    global _quiet_threads, _quieting
+    with _quiet_lock:
+        _quiet_threads += 1
+        if _quieting is None:
+            _quieting = warnings.catch_warnings()
+            _quieting.__enter__()
+            warnings.simplefilter("ignore")
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_threads -= 1
+            if not _quiet_threads and _quieting is not None:
+                _quieting.__exit__(None, None, None)
+                _quieting = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +122,11 @@ def decode_image(content: bytes, image_size: int, *, where: str) -> Decoded:
 
         frame, burnt_in = read_dicom(content, where=where)
         check_size(frame.shape[1], frame.shape[0], where)
-        return Decoded(_square(Image.fromarray(stretch(frame)), image_size), frame.shape[1], frame.shape[0], burnt_in)
+        try:
+            grey = Image.fromarray(stretch(frame))
+        except ValueError as error:
+            raise DataError(f"the image is broken ({error})", where, "export it again") from None
+        return Decoded(_square(grey, image_size), frame.shape[1], frame.shape[0], burnt_in)
     return _picture(content, image_size, where)
 
 
@@ -98,10 +139,21 @@ def check_size(width: int, height: int, where: str) -> None:
 
 
 def stretch(values: NDArray[np.generic]) -> Images:
-    """Bring `values` of any number type to 0..255, the least to 0 and the greatest to 255; constant ones to 0."""
-    wide = values.astype(np.float64)
-    low, high = float(wide.min()), float(wide.max())
-    return np.round((wide - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    """Bring `values` of any number type to 0..255, the least to 0 and the greatest to 255; constant ones to 0.
+
+    Raises:
+        ValueError: some are NaN or infinite.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("it has values that are no numbers")
+    out = np.zeros(values.shape, np.uint8)
+    if high > low:
+        flat, stretched = values.reshape(-1), out.reshape(-1)
+        for start in range(0, flat.size, _STRETCHED_AT_ONCE):
+            part = flat[start : start + _STRETCHED_AT_ONCE].astype(np.float64)
+            stretched[start : start + part.size] = np.round((part - low) * (255 / (high - low)))
+    return out
 
 
 def resize_images(images: Images, image_size: int) -> Images:
@@ -116,26 +168,26 @@ def resize_images(images: Images, image_size: int) -> Images:
 
 def _picture(content: bytes, image_size: int, where: str) -> Decoded:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what counts
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-                width, height = picture.size
-                check_size(width, height, where)
-                if (frames := getattr(picture, "n_frames", 1)) > 1:
-                    raise DataError(f"it holds {frames} pictures", where, "save each as a file of its own")
-                picture.draft("L", (image_size * 4, image_size * 4))  # lets a JPEG decoder do the rough shrinking
-                picture.load()
-                grey = _grey(ImageOps.exif_transpose(picture))
+        with quiet(), Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            width, height = picture.size
+            check_size(width, height, where)
+            if (frames := getattr(picture, "n_frames", 1)) > 1:
+                raise DataError(f"it holds {frames} pictures", where, "save each as a file of its own")
+            picture.draft("L", (image_size * 4, image_size * 4))  # lets a JPEG decoder do the rough shrinking
+            picture.load()
+            grey = _grey(ImageOps.exif_transpose(picture))
         return Decoded(_square(grey, image_size), width, height)
     except UnidentifiedImageError:
         raise DataError("it is no image", where, "PNG, JPEG, BMP, GIF, TIFF, WebP, PGM and DICOM are read") from None
     except Image.DecompressionBombError as error:
         # Pillow's own bound, which lies above ours, and is looked at before we learn the size.
-        raise DataError(f"it is far too large ({_short(error)})", where, f"at most {MAX_PIXELS:,} are read") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
-        if isinstance(error, DataError):
-            raise
-        # Pillow's decoders raise all of these on damaged bytes.
+        pixels = next(
+            (f" ({int(word):,} pixels)" for word in str(error).replace("(", " ").split() if word.isdigit()), ""
+        )
+        raise DataError(f"it is far too large{pixels}", where, f"at most {MAX_PIXELS:,} pixels are read") from None
+    except DataError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a decoder raises whatever damaged bytes make it run into
         raise DataError(f"the image is broken ({_short(error)})", where, "remove it or copy it again") from None
 
 

@@ -6,6 +6,7 @@ Nothing is unpickled, and no array is made before its header has been compared w
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +21,8 @@ from federated_pneumonia_detection.data.errors import DataError
 __all__ = ["MAX_NPZ_BYTES", "read_npz"]
 
 MAX_NPZ_BYTES = 4 << 30
+# What a header can make NumPy's reader run into: it is parsed as Python's literals.
+_BAD_HEADER = (ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError, tokenize.TokenError)
 _LAYOUT = "MedMNIST's layout has train_images, train_labels, and the same for val and test"
 
 
@@ -70,8 +73,11 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> NDA
             raise DataError("its array is pickled Python, which is never loaded", place, "save plain uint8 arrays")
         if header + dtype.itemsize * int(np.prod(shape, dtype=object)) != member.file_size:
             raise DataError("its header does not fit its size", place, "copy or download it again")
-    with archive.open(member) as file:
-        array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
+    try:
+        with archive.open(member) as file:
+            array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
+    except _BAD_HEADER as error:
+        raise DataError(f"it is no NumPy array ({_short(error)})", place, "save it by numpy.savez") from None
     return array
 
 
@@ -80,8 +86,8 @@ def _header(file: BinaryIO, place: str) -> tuple[tuple[int, ...], np.dtype[np.ge
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
-    except ValueError as error:
-        raise DataError(f"it is no NumPy array ({error})", place, "save it by numpy.savez") from None
+    except _BAD_HEADER as error:
+        raise DataError(f"it is no NumPy array ({_short(error)})", place, "save it by numpy.savez") from None
     return shape, dtype, file.tell()
 
 
@@ -108,6 +114,10 @@ def _as_labels(array: NDArray[np.generic], images: int, place: str) -> Labels:
     if (wrong := sorted(set(labels.tolist()) - {0, 1})) != []:
         raise DataError(f"a label is {wrong[0]}", place, "0 is normal, 1 is pneumonia")
     return labels
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _few(names: dict[str, zipfile.ZipInfo]) -> str:

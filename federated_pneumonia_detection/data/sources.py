@@ -63,7 +63,7 @@ def find_source(source: str | Path | None, *, allow_download: bool = True) -> Fo
     where = f"{source} (named by FPD_DATA)" if asked_by == "FPD_DATA" else str(source)
     try:
         path = Path(source).expanduser()
-        there, folder = path.exists(), path.is_dir()
+        there, folder, regular = path.exists(), path.is_dir(), path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
         # A NUL in it, a name too long, a home that is not there.
         raise DataError(f"it cannot be a path ({error})", ascii(str(source))[1:-1][:200], _RIGHT) from None
@@ -72,6 +72,9 @@ def find_source(source: str | Path | None, *, allow_download: bool = True) -> Fo
     kind = "folder" if folder else _KINDS.get(path.suffix.lower())
     if kind is None:
         raise DataError(f"a file that ends in {path.suffix or 'nothing'!r} is no source", where, _RIGHT)
+    if not (folder or regular):
+        # A pipe or a device would be waited for without end.
+        raise DataError("it is no regular file", where, _RIGHT)
     return Found(kind, path, False, asked_by)
 
 
