@@ -21,6 +21,7 @@ except ImportError:  # Windows: SQLite's own locks keep the file whole, but nobo
 __all__ = ["DatabaseFile"]
 
 _NOTE_BYTES = 128
+_PARTS = ("", "-wal", "-shm")
 
 
 def _boot() -> str:
@@ -40,32 +41,48 @@ class DatabaseFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._inode: int | None = None
+        # What was opened: the inodes of the file and of its write-ahead log, and the greatest size seen.
+        self._inodes: tuple[int | None, int | None] = (None, None)
+        self._size = 0
         self._lock: IO[str] | None = None
         self._top_fd: int | None = None
         self._noted: tuple[str, int] | None = None
-        try:
-            self._hold()
-            self._top_fd = os.open(self._beside(".top"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            self.close()
-            raise DatabaseUnusable(str(path), error.strerror or str(error)) from None
-        except StoreHeld:
-            self.close()
-            raise
+        self.hold()
 
     @classmethod
     def of(cls, url: sa.URL) -> DatabaseFile | None:
-        """The file of an SQLAlchemy URL; `None` for another database, and for SQLite in memory."""
-        if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        """The file of an SQLAlchemy URL; `None` for SQLite in memory."""
+        if not url.database or url.database == ":memory:":
             return None
         return cls(Path(url.database))
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def _hold(self) -> None:
-        lock = self._lock = self._beside(".lock").open("a+")
+    def hold(self) -> None:
+        """Hold the file from now on; again where somebody removed what says so.
+
+        Raises:
+            StoreHeld: Another process holds it.
+            DatabaseUnusable: Its folder cannot be written.
+        """
+        try:
+            if self._lock is None or _inode(self._beside(".lock")) != os.fstat(self._lock.fileno()).st_ino:
+                self._take_lock()
+            if self._top_fd is None or _inode(self._beside(".top")) != os.fstat(self._top_fd).st_ino:
+                self._open_top()
+        except OSError as error:
+            self.close()
+            raise DatabaseUnusable(str(self.path), error.strerror or str(error)) from None
+        except StoreHeld:
+            self.close()
+            raise
+
+    def _take_lock(self) -> None:
+        lock = self._beside(".lock").open("a+")
+        if self._lock is not None:
+            self._lock.close()
+        self._lock = lock
         if fcntl is None:
             return
         try:
@@ -78,17 +95,31 @@ class DatabaseFile:
         lock.write(f"process {os.getpid()}\n")
         lock.flush()
 
+    def _open_top(self) -> None:
+        fd = os.open(self._beside(".top"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if self._top_fd is not None:
+            os.close(self._top_fd)
+        self._top_fd = fd
+
     def opened(self, log_id: str, top: int) -> None:
         """The database has been opened: this is the file to look for from now on."""
-        self._inode = self.path.stat().st_ino
+        status = self.path.stat()
+        self._inodes, self._size = (status.st_ino, _inode(self._beside("-wal"))), status.st_size
         self.reached(log_id, top)
 
     def is_gone(self) -> bool:
-        """Whether the file that was opened lies there no more."""
+        """Whether the file that was opened lies there no more, or its write-ahead log, or part of it was cut off."""
         try:
-            return self.path.stat().st_ino != self._inode
+            status = self.path.stat()
         except FileNotFoundError:
             return True
+        file, log = self._inodes
+        if status.st_ino != file or (log is not None and _inode(self._beside("-wal")) != log):
+            return True
+        # It only grows: what is free in it is used again, and nobody here compacts it.
+        shorter = status.st_size < self._size
+        self._size = status.st_size
+        return shorter
 
     def reached(self, log_id: str, top: int) -> None:
         """Note how far the log has come: after the commit, and before anybody is told of it."""
@@ -115,7 +146,7 @@ class DatabaseFile:
     def put_aside(self) -> None:
         """Keep a file that cannot be used, under another name."""
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in _PARTS:
             with contextlib.suppress(FileNotFoundError):
                 self._beside(suffix).rename(self._beside(f".damaged-{stamp}{suffix}"))
 
@@ -129,3 +160,10 @@ class DatabaseFile:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None

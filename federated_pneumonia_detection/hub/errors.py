@@ -3,8 +3,10 @@
 HubError
 ├── UnknownRun        no run of that name is known
 ├── RunActive         what was asked is only possible once the run has ended
+├── RunElsewhere      what was asked is only possible where the run's journals lie
 ├── StoreHeld         another process keeps this database
 ├── DatabaseUnusable  the database cannot be opened
+├── DatabaseAway      the database cannot be read for now
 ├── LogReplaced       the log is another one from now on: everything is to be read again
 ├── ShipmentRefused   lines from another machine are not taken
 └── CannotShip        the other side will never take anything the way it is asked
@@ -48,6 +50,14 @@ class RunActive(HubError):
         self.status = status
 
 
+class RunElsewhere(HubError):
+    """The run's journals lie with another server on the same database: here it is only read."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"the journals of run {run_id!r} lie with another server on the same database; ask that one")
+        self.run_id = run_id
+
+
 class StoreHeld(HubError):
     """Another process keeps this database; two would give the same offset twice."""
 
@@ -62,6 +72,15 @@ class DatabaseUnusable(HubError):
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(f"the database {url} cannot be used: {why}")
+        self.url = url
+        self.why = why
+
+
+class DatabaseAway(HubError):
+    """The database cannot be read for now: it is restarting, or too many read it at once. It may be tried again."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(f"the database {url} cannot be read for now: {why}")
         self.url = url
         self.why = why
 

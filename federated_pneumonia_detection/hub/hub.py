@@ -114,6 +114,7 @@ class Hub:
         Args:
             wait: Return when what was there already has been read once (after ten seconds at the latest).
         """
+        self._ledger.store.listen(self._ledger.catch_up)
         self._follower.start()
         if wait:
             self.wait_until_ready()

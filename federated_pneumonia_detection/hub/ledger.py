@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Ledger:
-    """A store, the states of its runs, and its viewers. Thread-safe; one thread at a time commits.
+    """A store, the states of its runs, and its viewers. Thread-safe.
 
     Args:
         store: Where the log lies.
@@ -38,6 +38,8 @@ class Ledger:
     def __init__(self, store: Store, fanout: Fanout) -> None:
         self.store = store
         self._fanout = fanout
+        # Held from a commit until viewers have it: what others commit is told by another thread than what we do.
+        self._committing = threading.Lock()
         self._lock = threading.RLock()
         self._states: dict[str, RunState] = {}
         # Runs of which something was told before their first message came.
@@ -100,14 +102,36 @@ class Ledger:
             LogReplaced: Nothing was taken; the log is another one, and everything is to be read again.
         """
         arrivals = [reading.arrival for reading in readings if reading.arrival is not None]
-        try:
-            added = self.store.append(Batch(arrivals, places))
-        except LogReplaced:
-            self._begin_anew()
-            raise
-        quiet = self._no_news(readings)
+        with self._committing:
+            try:
+                added = self.store.append(Batch(arrivals, places))
+            except LogReplaced:
+                self._begin_anew()
+                raise
+            quiet = self._no_news(readings)
+            with self._lock:
+                self._places.update((place.path, place) for place in places)
+            self._tell(added, quiet)
+
+    def catch_up(self) -> None:
+        """Fold and hand to viewers what other servers have committed to a log that is shared; from any thread.
+
+        Raises:
+            DatabaseAway: The log cannot be read for now.
+        """
+        told = self.store.is_shared
+        while told:
+            with self._committing:
+                news = self.store.news()
+                with self._lock:
+                    for run_id in news.forgotten:
+                        self._states.pop(run_id, None)
+                self._tell(news.messages)
+                told = bool(news.messages)
+
+    def _tell(self, added: Sequence[Stored | Step], quiet: Set[str] = frozenset()) -> None:
+        """Fold what was committed, then hand it to viewers, the messages of `quiet` writers left out."""
         with self._lock:
-            self._places.update((place.path, place) for place in places)
             for message in added:
                 self._fold(message)
         steps = sum(isinstance(message, Step) for message in added)
@@ -137,11 +161,12 @@ class Ledger:
         Raises:
             LogReplaced: It is another one, and everything is to be read again.
         """
-        try:
-            self.store.check()
-        except LogReplaced:
-            self._begin_anew()
-            raise
+        with self._committing:
+            try:
+                self.store.check()
+            except LogReplaced:
+                self._begin_anew()
+                raise
 
     def _begin_anew(self) -> None:
         self.load()
@@ -177,9 +202,12 @@ class Ledger:
 
     def start(self, selection: Selection, after: int | None, log_id: str | None) -> Start:
         """Where a viewer with this cursor goes on; without one, at the top."""
-        top = self.store.top
         if after is None:
-            return Start(top, recovered=True)
+            return Start(self.store.top, recovered=True)
+        if after > self.store.top:
+            # Another server may have told it more than this one has heard of.
+            self.catch_up()
+        top = self.store.top
         floor = self.store.floor(selection.run_id)
         return start(after, log_id, current=self.store.log_id, top=top, floor=floor)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bisect
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from federated_pneumonia_detection.hub.store import Arrival, Batch, Place, Step, Stored
+from federated_pneumonia_detection.hub.store import NOTHING, Arrival, Batch, News, Place, Step, Stored
 
 __all__ = ["MemoryStore"]
 
@@ -18,6 +18,8 @@ class MemoryStore:
     Args:
         max_messages: How many lifecycle messages, and how many steps, of one run are kept; the oldest go first.
     """
+
+    is_shared = False
 
     def __init__(self, *, max_messages: int = 100_000) -> None:
         self._max_messages = max_messages
@@ -51,6 +53,13 @@ class MemoryStore:
             for run_id in {arrival.run_id for arrival in batch.arrivals}:
                 self._trim(run_id)
             return added
+
+    def news(self) -> News:
+        """Nobody else appends."""
+        return NOTHING
+
+    def listen(self, on_news: Callable[[], None]) -> None:
+        """There is never any news."""
 
     def _is_new(self, arrival: Arrival) -> bool:
         highest, missing = self._writers.setdefault(arrival.writer, (0, set()))

@@ -1,118 +1,43 @@
-"""The log in a database, by SQLAlchemy Core: SQLite in a file beside the journals, or any other it knows."""
+"""The log in a database, by SQLAlchemy Core: SQLite beside the journals, or PostgreSQL for several servers."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
-import msgspec
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from federated_pneumonia_detection.hub.database_file import DatabaseFile
-from federated_pneumonia_detection.hub.errors import DatabaseUnusable, LogReplaced
-from federated_pneumonia_detection.hub.store import Arrival, Batch, Place, Step, Stored
+from federated_pneumonia_detection.hub import sql_reading as reading
+from federated_pneumonia_detection.hub.cursor import in_order
+from federated_pneumonia_detection.hub.database import Database, Standing, reason
+from federated_pneumonia_detection.hub.errors import DatabaseAway, DatabaseUnusable, LogReplaced, StoreHeld
+from federated_pneumonia_detection.hub.sql_writing import Appender, delete_run
+from federated_pneumonia_detection.hub.sqlite_database import SqliteDatabase
+from federated_pneumonia_detection.hub.store import NOTHING, Batch, News, Place, Step, Stored
+from federated_pneumonia_detection.hub.tables import FORMAT, meta
 
-__all__ = ["FORMAT", "SqlStore"]
+__all__ = ["SqlStore"]
 
-FORMAT = 1
-"""Of the tables below. A database of a newer format is refused, not guessed at."""
-
-_NOBODY = ""
-"""`client_id` of what no client said: a primary key takes no NULL."""
-
-_schema = sa.MetaData()
-_meta = sa.Table(
-    "meta",
-    _schema,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("format", sa.Integer, nullable=False),
-    sa.Column("log_id", sa.String(32), nullable=False),
-    sa.Column("top", sa.BigInteger, nullable=False),
-    sa.Column("floor", sa.BigInteger, nullable=False),
-)
-_messages = sa.Table(
-    "messages",
-    _schema,
-    sa.Column("offset", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("client_id", sa.Text, nullable=False),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("phase", sa.Text, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("writer", sa.Text, nullable=False),
-    sa.Column("n", sa.BigInteger, nullable=False),
-    sa.UniqueConstraint("writer", "n"),
-    sa.Index("messages_of_a_run", "run_id", "offset"),
-)
-_steps = sa.Table(
-    "steps",
-    _schema,
-    sa.Column("run_id", sa.Text, primary_key=True),
-    sa.Column("client_id", sa.Text, primary_key=True),
-    sa.Column("phase", sa.Text, primary_key=True),
-    sa.Column("row", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("writer", sa.Text, nullable=False),
-    sa.Column("n", sa.BigInteger, nullable=False),
-    sa.UniqueConstraint("writer", "n"),
-)
-_places = sa.Table(
-    "places",
-    _schema,
-    sa.Column("path", sa.Text, primary_key=True),
-    sa.Column("writer", sa.Text, nullable=False),
-    sa.Column("inode", sa.BigInteger, nullable=False),
-    sa.Column("byte", sa.BigInteger, nullable=False),
-    sa.Column("n", sa.BigInteger, nullable=False),
-)
-_STORED = (
-    _messages.c.offset,
-    _messages.c.run_id,
-    _messages.c.client_id,
-    _messages.c.type,
-    _messages.c.phase,
-    _messages.c.body,
-    _messages.c.writer,
-    _messages.c.n,
-)
-_STEP = (
-    _steps.c.row,
-    _steps.c.run_id,
-    _steps.c.client_id,
-    _steps.c.phase,
-    _steps.c.body,
-    _steps.c.at,
-    _steps.c.writer,
-    _steps.c.n,
-)
-# What every commit says, made once: to build a statement costs more than to run it.
-_ADD_MESSAGES = sa.insert(_messages)
-_ADD_STEPS = sa.insert(_steps)
-_SET_TOP = sa.update(_meta).values(top=sa.bindparam("new_top"))
-_ADD_PLACES = sa.insert(_places)
-_MOVE_PLACES = (
-    sa.update(_places)
-    .where(_places.c.path == sa.bindparam("of"))
-    .values({name: sa.bindparam(f"new_{name}") for name in ("writer", "inode", "byte", "n")})
-)
+_NEWS_PAGE = 2000
+_RIGHT = "one looks like sqlite:///path/hub.sqlite3 or postgresql://user:password@host/name"
+_SET_FLOOR = sa.update(meta).values(floor=sa.bindparam("new_floor"))
 
 
 class SqlStore:
     """A log that outlives its process.
 
-    One process at a time appends; for a file, a lock beside it sees to that. What a restart must know stands in the
-    same transaction as what it is about. A file that fails its check is put aside, and one that was deleted or replaced
-    is noticed: the log is another one then, and is read anew from the journals. One that went back in time goes on as
+    A file of SQLite is held by one process at a time; a lock beside it sees to that. A database of PostgreSQL is shared
+    by any number of servers: each hears what the others have committed. What a restart must know stands in the same
+    transaction as what it is about. A file that fails its check is put aside, and one that was deleted or replaced is
+    noticed: the log is another one then, and is read anew from the journals. One that went back in time goes on as
     another log.
 
     Args:
-        url: An SQLAlchemy URL.
+        url: An SQLAlchemy URL, of SQLite or PostgreSQL.
 
     Raises:
         StoreHeld: Another process keeps this file.
@@ -121,18 +46,19 @@ class SqlStore:
 
     def __init__(self, url: str) -> None:
         self._lock = threading.RLock()
-        try:
-            self._url = sa.make_url(url)
-        except sa.exc.ArgumentError:
-            raise DatabaseUnusable(url, "it is no database URL; one looks like sqlite:///path/hub.sqlite3") from None
-        self._file = DatabaseFile.of(self._url)
-        self._highest: dict[str, int] = {}
-        # The journals whose place is noted; None before that was looked up.
-        self._placed: set[str] | None = None
-        # The highest row given, by run, client and phase.
-        self._rows: dict[tuple[str, str, str], int] = {}
-        self._log_id, self._top, self._floor = "", 0, 0
+        self._database = _database_of(url)
         self._engine: Engine | None = None
+        # What this process has seen of the log. What others have committed since is not told yet.
+        self._seen = Standing("", 0, 0)
+        self._appender = Appender("qmark", fit=None)
+        # A transaction of ours failed, and may yet have gone through.
+        self._in_doubt = False
+        # Runs that others have dropped, found while appending, for the next `news`.
+        self._dropped: list[str] = []
+        # Why the log may not be there any more; looked into by `check`.
+        self._suspected: sa.exc.DBAPIError | None = None
+        self._is_another = False
+        self._stop_listening: Callable[[], None] = _nothing
         try:
             self._open()
         except BaseException:
@@ -142,167 +68,186 @@ class SqlStore:
     # --- opening ---
 
     def _open(self) -> None:
-        if self._file is not None and not self._is_sound():
-            self._file.put_aside()
+        engine: Engine | None = None
         try:
-            self._engine = _engine(self._url)
-            with self._engine.begin() as connection:
-                _schema.create_all(connection)
-                self._identify(connection)
-        except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
-            raise DatabaseUnusable(self._url.render_as_string(), _reason(error)) from None
-        if self._file is not None:
-            self._file.opened(self._log_id, self._top)
+            engine = self._database.connect()
+            with engine.begin() as connection:
+                self._database.prepare(connection)
+                seen = self._identify(connection)
+        except (sa.exc.SQLAlchemyError, DatabaseUnusable) as error:
+            if engine is not None:
+                engine.dispose()
+            if isinstance(error, DatabaseUnusable):
+                raise
+            raise DatabaseUnusable(self._shown, reason(error)) from None
+        if self._engine is not None:
+            self._engine.dispose()
+        self._engine, self._seen = engine, seen
+        self._appender = Appender(engine.dialect.paramstyle, fit=self._database.fit)
+        self._in_doubt = self._is_another = False
+        self._suspected = None
+        self._dropped.clear()
+        self._database.opened(seen.log_id, seen.top)
 
-    def _is_sound(self) -> bool:
-        """Whether the file passes SQLite's own check; one that is not there yet does."""
-        if self._file is None or not self._file.path.exists():
-            return True
-        engine = _engine(self._url)
-        try:
-            with engine.connect() as connection:
-                return bool(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok")
-        except sa.exc.OperationalError as error:
-            raise DatabaseUnusable(self._url.render_as_string(), _reason(error)) from None
-        except sa.exc.DatabaseError:
-            return False
-        finally:
-            engine.dispose()
+    def _identify(self, connection: Connection) -> Standing:
+        found = connection.execute(sa.select(meta.c.format)).scalar()
+        if found is not None and found > FORMAT:
+            wrong = f"it has format {found}, this program knows {FORMAT}; use a newer one"
+            raise DatabaseUnusable(self._shown, wrong)
+        now = self._database.standing(connection)
+        if now is None:
+            now = Standing(secrets.token_hex(8), 0, 0)
+            row = {"id": 1, "format": FORMAT, "log_id": now.log_id, "top": 0, "floor": 0}
+            connection.execute(sa.insert(meta).values(row))
+        elif self._is_past(now) or self._database.is_past(connection, now.log_id, now.top):
+            # A copy from the past: from here on offsets mean something else, so this is another log.
+            now = now._replace(log_id=secrets.token_hex(8))
+            connection.execute(sa.update(meta).values(log_id=now.log_id))
+        self._database.identified(connection)
+        return now
 
-    def _identify(self, connection: Connection) -> None:
-        row = connection.execute(sa.select(_meta)).first()
-        if row is not None and row.format > FORMAT:
-            wrong = f"it has format {row.format}, this program knows {FORMAT}; use a newer one"
-            raise DatabaseUnusable(self._url.render_as_string(), wrong)
-        if row is not None and (self._file is None or not self._file.went_back(row.log_id, row.top)):
-            self._log_id, self._top, self._floor = row.log_id, row.top, row.floor
-            return
-        # New, or a copy from the past: from here on offsets mean something else, so this is another log.
-        self._log_id, self._top, self._floor = secrets.token_hex(8), row.top if row else 0, row.floor if row else 0
-        connection.execute(sa.delete(_meta))
-        connection.execute(
-            sa.insert(_meta).values(id=1, format=FORMAT, log_id=self._log_id, top=self._top, floor=self._floor)
-        )
+    def _is_past(self, now: Standing) -> bool:
+        return now.log_id == self._seen.log_id and now.top < self._seen.top
+
+    @property
+    def _shown(self) -> str:
+        return self._database.url.render_as_string()
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _reading(self) -> Iterator[Connection]:
         engine = self._engine
         if engine is None:
-            raise DatabaseUnusable(self._url.render_as_string(), "it has been closed")
-        with engine.connect() as connection:
-            yield connection
+            raise DatabaseUnusable(self._shown, "it has been closed")
+        try:
+            with engine.connect() as connection:
+                # Each statement for itself: no transaction is left open while its answer is worked on.
+                yield connection.execution_options(isolation_level="AUTOCOMMIT") if self.is_shared else connection
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            if isinstance(error, sa.exc.DBAPIError):
+                self._suspected = error
+            raise DatabaseAway(self._shown, reason(error)) from error
 
     # --- writing ---
 
     @property
     def log_id(self) -> str:
         """Which log this is."""
-        return self._log_id
+        return self._seen.log_id
 
     @property
     def top(self) -> int:
-        """The newest offset."""
-        return self._top
+        """The newest offset that was seen here."""
+        return self._seen.top
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other servers append to the same log."""
+        return self._database.is_shared
 
     def append(self, batch: Batch) -> list[Stored | Step]:
         """Commit a batch in one transaction; see `Store.append`.
 
         Raises:
-            LogReplaced: The file was deleted or replaced; a new log has been opened, and nothing is in it yet.
+            LogReplaced: The log is not there any more; a new one has been opened, and nothing is in it yet.
             sqlalchemy.exc.SQLAlchemyError: It could not be committed; the same may be tried again.
         """
         with self._lock:
             self.check()
             try:
                 return self._append(batch)
-            except sa.exc.DatabaseError as error:
-                if self._file is None or isinstance(error, sa.exc.OperationalError | sa.exc.IntegrityError):
-                    raise
-                self._file.put_aside()
+            except _Another:
                 self._begin_anew()
+            except sa.exc.SQLAlchemyError as error:
+                self._in_doubt = True
+                if isinstance(error, sa.exc.DBAPIError) and self._database.is_lost(error, self.log_id):
+                    self._begin_anew()
+                raise
+
+    def _append(self, batch: Batch) -> list[Stored | Step]:
+        if self._engine is None:
+            raise DatabaseUnusable(self._shown, "it has been closed")
+        with self._engine.begin() as connection:
+            self._database.enter(connection)
+            now, others = self._joined(connection)
+            added, top = self._appender.add(connection, batch.arrivals, now.top)
+            self._appender.note(connection, batch.places, at=self._database.paths_at)
+            if added:
+                now = self._database.leave(connection, now._replace(top=top))
+        if top > self._seen.top:
+            self._database.reached(now.log_id, top)
+        self._seen, self._in_doubt = now, False
+        self._dropped += others.forgotten
+        return [*others.messages, *added] if others.messages else added
+
+    def _joined(self, connection: Connection) -> tuple[Standing, News]:
+        """Where the log stands, now that nobody else can append, and what others have committed since we looked."""
+        if not self.is_shared and not self._in_doubt:
+            return self._seen, NOTHING
+        now = self._database.standing(connection)
+        if now is None or now.log_id != self.log_id or self._is_past(now):
+            raise _Another
+        if now == self._seen and not self._in_doubt:
+            return now, NOTHING
+        self._appender.forget()
+        return now, self._news_up_to(connection, now)
+
+    def _news_up_to(self, connection: Connection, now: Standing) -> News:
+        said = reading.read_messages(connection, after=self.top, top=now.top, limit=now.top - self.top)
+        stepped = self._database.steps_since(connection, self._seen, now)
+        return News(in_order(said, stepped), self._database.forgotten_since(connection, self._seen, now))
+
+    def news(self) -> News:
+        """What others have committed since; see `Store.news`.
+
+        Raises:
+            DatabaseAway: It cannot be read for now.
+        """
+        if not self.is_shared:
+            return NOTHING
+        with self._lock, self._reading() as connection:
+            now = self._database.standing(connection)
+            if now is None or now.log_id != self.log_id or self._is_past(now):
+                # Not for a reader to act upon: `check` begins anew, on the thread that reads the journals.
+                self._is_another = True
+                return NOTHING
+            if now.top - self.top > _NEWS_PAGE:
+                now = now._replace(top=self.top + _NEWS_PAGE, steps=self._seen.steps)
+            found = NOTHING if now == self._seen else self._news_up_to(connection, now)
+            dropped, self._dropped = [*self._dropped, *found.forgotten], []
+            self._seen = now
+            return News(found.messages, dropped)
+
+    def listen(self, on_news: Callable[[], None]) -> None:
+        """Call `on_news` whenever another server may have committed; see `Store.listen`."""
+        self._stop_listening()
+        self._stop_listening = self._database.listen(on_news)
 
     def check(self) -> None:
         """See that the log is still the one that was opened; see `Store.check`.
 
         Raises:
-            LogReplaced: The file was deleted or replaced; a new log has been opened, and nothing is in it yet.
+            LogReplaced: It is not there any more; a new log has been opened, and nothing is in it yet.
         """
         with self._lock:
-            if self._engine is not None and self._file is not None and self._file.is_gone():
-                self._begin_anew()
+            if self._engine is None:
+                return
+            suspected, self._suspected = self._suspected, None
+            if (
+                self._is_another
+                or self._database.is_gone()
+                or (suspected is not None and self._database.is_lost(suspected, self.log_id))
+            ):
+                # Where it cannot be opened now, it is tried again by the next look.
+                with contextlib.suppress(DatabaseUnusable, StoreHeld):
+                    self._begin_anew()
 
     def _begin_anew(self) -> NoReturn:
-        if self._engine is not None:
+        self._is_another = True
+        if self._engine is not None and not self.is_shared:
+            # A file is let go before another one is opened in its place.
             self._engine.dispose()
-        self._highest.clear()
-        self._rows.clear()
-        self._placed = None
         self._open()
-        raise LogReplaced(self._url.render_as_string())
-
-    def _append(self, batch: Batch) -> list[Stored | Step]:
-        assert self._engine is not None
-        highest, rows, top = dict(self._highest), dict(self._rows), self._top
-        added: list[Stored | Step] = []
-        with self._engine.begin() as connection:
-            for arrival in self._new(connection, batch.arrivals, highest):
-                if arrival.type == "step":
-                    added.append(_step(arrival, self._next_row(connection, arrival, rows), top))
-                else:
-                    top += 1
-                    added.append(Stored(top, *arrival[2:], writer=arrival.writer, n=arrival.n))
-            messages = [_values(message) for message in added if isinstance(message, Stored)]
-            steps = [_values(step) for step in added if isinstance(step, Step)]
-            if messages:
-                connection.execute(_ADD_MESSAGES, messages)
-                connection.execute(_SET_TOP, {"new_top": top})
-            if steps:
-                connection.execute(_ADD_STEPS, steps)
-            placed = self._place(connection, batch.places)
-        if self._file is not None and top > self._top:
-            self._file.reached(self._log_id, top)
-        self._highest, self._rows, self._top, self._placed = highest, rows, top, placed
-        return added
-
-    def _place(self, connection: Connection, places: Sequence[Place]) -> set[str]:
-        """Note how far journals have been read; the journals of which it is known now."""
-        newest = {place.path: place for place in places}
-        known = self._placed
-        if known is None:
-            known = set(connection.execute(sa.select(_places.c.path)).scalars())
-        moved = [place for path, place in newest.items() if path in known]
-        added = [place for path, place in newest.items() if path not in known]
-        if moved:
-            values = [
-                {"of": p.path, "new_writer": p.writer, "new_inode": p.inode, "new_byte": p.byte, "new_n": p.n}
-                for p in moved
-            ]
-            connection.execute(_MOVE_PLACES, values)
-        if added:
-            connection.execute(_ADD_PLACES, [msgspec.structs.asdict(place) for place in added])
-        return known | newest.keys() if added else known
-
-    def _new(self, connection: Connection, arrivals: Sequence[Arrival], highest: dict[str, int]) -> Iterable[Arrival]:
-        """Those of whose writer and number nothing is stored yet, each once."""
-        seen: set[tuple[str, int]] = set()
-        for arrival in arrivals:
-            writer, n = arrival.writer, arrival.n
-            if writer not in highest:
-                highest[writer] = max(_highest(connection, table, writer) for table in (_messages, _steps))
-            if (writer, n) in seen:
-                continue
-            if n <= highest[writer] and any(_has(connection, table, writer, n) for table in (_messages, _steps)):
-                continue
-            seen.add((writer, n))
-            highest[writer] = max(n, highest[writer])
-            yield arrival
-
-    def _next_row(self, connection: Connection, step: Arrival, rows: dict[tuple[str, str, str], int]) -> int:
-        key = (step.run_id, step.client_id or _NOBODY, step.phase)
-        if key not in rows:
-            rows[key] = connection.execute(sa.select(sa.func.max(_steps.c.row)).where(_same(key))).scalar() or 0
-        rows[key] += 1
-        return rows[key]
+        raise LogReplaced(self._shown)
 
     def forget(self, run_id: str, *, aged: bool = False) -> None:
         """Drop a run; see `Store.forget`.
@@ -312,151 +257,89 @@ class SqlStore:
             aged: Nobody asked for it, it is only too old: then a viewer that missed it must be told.
         """
         with self._lock:
-            assert self._engine is not None
+            if self._engine is None:
+                raise DatabaseUnusable(self._shown, "it has been closed")
             with self._engine.begin() as connection:
-                of_run = _messages.c.run_id == run_id
-                last = connection.execute(sa.select(sa.func.max(_messages.c.offset)).where(of_run)).scalar() or 0
-                writers = sa.union(
-                    sa.select(_messages.c.writer).where(of_run),
-                    sa.select(_steps.c.writer).where(_steps.c.run_id == run_id),
-                )
-                if not aged:
-                    connection.execute(sa.delete(_places).where(_places.c.writer.in_(writers)))
-                connection.execute(sa.delete(_messages).where(of_run))
-                connection.execute(sa.delete(_steps).where(_steps.c.run_id == run_id))
-                if aged:
-                    self._floor = max(self._floor, last)
-                    connection.execute(sa.update(_meta).values(floor=self._floor))
-            self._highest.clear()
-            self._placed = None
-            self._rows = {key: row for key, row in self._rows.items() if key[0] != run_id}
+                self._database.enter(connection)
+                now = self._database.standing(connection) or self._seen
+                dropped = self._database.forgotten_since(connection, self._seen, now)
+                last = delete_run(connection, run_id, places=not aged and not self.is_shared)
+                floor = max(now.floor, last) if aged else now.floor
+                connection.execute(_SET_FLOOR, {"new_floor": floor})
+                self._database.dropped(connection, run_id)
+                forgotten = self._database.leave(connection, now).forgotten
+            self._appender.forget()
+            # What others have committed meanwhile is not told yet: only this has been seen.
+            self._seen = self._seen._replace(floor=floor, forgotten=forgotten)
+            self._dropped += dropped
 
     # --- reading ---
 
     def read(self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None) -> list[Stored]:
         """Lifecycle messages above `after`; see `Store.read`."""
-        query = sa.select(*_STORED).where(_messages.c.offset > after).order_by(_messages.c.offset).limit(limit)
-        if run_id is not None:
-            query = query.where(_messages.c.run_id == run_id)
-        if client_id is not None:
-            query = query.where(_messages.c.client_id == client_id)
-        with self._connected() as connection:
-            return [_stored(row) for row in connection.execute(query)]
+        with self._reading() as connection:
+            return reading.read_messages(
+                connection, after=after, top=self.top, limit=limit, run_id=run_id, client_id=client_id
+            )
 
     def newest(self, *, run_id: str, client_id: str | None = None) -> list[Stored]:
         """The newest message of each type, phase and client; see `Store.newest`."""
-        kinds = (_messages.c.type, _messages.c.phase, _messages.c.client_id)
-        newest = sa.select(sa.func.max(_messages.c.offset)).where(_messages.c.run_id == run_id).group_by(*kinds)
-        if client_id is not None:
-            newest = newest.where(_messages.c.client_id == client_id)
-        query = sa.select(*_STORED).where(_messages.c.offset.in_(newest)).order_by(_messages.c.offset)
-        with self._connected() as connection:
-            return [_stored(row) for row in connection.execute(query)]
+        with self._reading() as connection:
+            return reading.newest_messages(connection, top=self.top, run_id=run_id, client_id=client_id)
 
     def newest_steps(self, *, run_id: str, client_id: str | None = None) -> list[Step]:
         """The newest step of each client and phase; see `Store.newest_steps`."""
-        newest = (
-            sa.select(_steps.c.client_id, _steps.c.phase, sa.func.max(_steps.c.row).label("row"))
-            .where(_steps.c.run_id == run_id)
-            .group_by(_steps.c.client_id, _steps.c.phase)
-        )
-        if client_id is not None:
-            newest = newest.where(_steps.c.client_id == client_id)
-        top = newest.subquery()
-        same = sa.and_(_steps.c.client_id == top.c.client_id, _steps.c.phase == top.c.phase, _steps.c.row == top.c.row)
-        query = sa.select(*_STEP).join(top, same).where(_steps.c.run_id == run_id)
-        with self._connected() as connection:
-            return [_read_step(row) for row in connection.execute(query)]
+        with self._reading() as connection:
+            return reading.newest_steps(connection, run_id=run_id, client_id=client_id)
 
     def steps(
         self, *, run_id: str, client_id: str | None = None, phase: str | None = None, since: int = 0
     ) -> list[Step]:
         """Steps above a row; see `Store.steps`."""
-        query = sa.select(*_STEP).where(_steps.c.run_id == run_id, _steps.c.row > since)
-        if client_id is not None:
-            query = query.where(_steps.c.client_id == client_id)
-        if phase is not None:
-            query = query.where(_steps.c.phase == phase)
-        with self._connected() as connection:
-            rows = connection.execute(query.order_by(_steps.c.client_id, _steps.c.phase, _steps.c.row))
-            return [_read_step(row) for row in rows]
+        with self._reading() as connection:
+            return reading.read_steps(connection, run_id=run_id, client_id=client_id, phase=phase, since=since)
 
     def places(self) -> list[Place]:
-        """How far each journal has been read."""
-        with self._connected() as connection:
-            return [Place(*row) for row in connection.execute(sa.select(_places))]
+        """How far each journal has been read from here."""
+        with self._reading() as connection:
+            return reading.read_places(connection, at=self._database.paths_at)
 
     def floor(self, run_id: str | None = None) -> int:
         """The newest offset that is kept no more; a run is kept whole or not at all."""
-        return self._floor if run_id is None else 0
+        return self._seen.floor if run_id is None else 0
 
     def close(self) -> None:
         """Let go of connections and of the lock. Twice is fine."""
+        # Before our lock is taken: a call to `on_news` may be under way, and want it.
+        self._stop_listening()
         with self._lock:
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
-            if self._file is not None:
-                self._file.close()
+            self._database.close()
 
 
-def _engine(url: sa.URL) -> Engine:
-    engine = sa.create_engine(url)
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
+class _Another(Exception):
+    """The log that was opened is not there any more, or went back in time; nothing has been written."""
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    # WAL: readers never wait for the one writer. NORMAL: a commit survives any kill of the process; a power cut may
-    # take the last ones, which the journals still have.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _database_of(url: str) -> Database:
+    try:
+        made = sa.make_url(url.replace("postgres://", "postgresql://", 1))
+    except sa.exc.ArgumentError:
+        raise DatabaseUnusable(url, f"it is no database URL; {_RIGHT}") from None
+    if made.get_backend_name() == "sqlite":
+        return SqliteDatabase(made)
+    if made.get_backend_name() != "postgresql":
+        wrong = f"there is no log in {made.get_backend_name()}, only in SQLite and PostgreSQL; {_RIGHT}"
+        raise DatabaseUnusable(made.render_as_string(), wrong)
+    try:
+        from federated_pneumonia_detection.hub.postgres_database import PostgresDatabase
+    except ModuleNotFoundError as error:
+        wrong = f"{error.name} is not installed here; install federated-pneumonia-detection[postgres]"
+        raise DatabaseUnusable(made.render_as_string(), wrong) from None
+    return PostgresDatabase(made)
 
 
-def _reason(error: Exception) -> str:
-    told = getattr(error, "orig", None) or error
-    return " ".join(str(told).split())
-
-
-def _same(key: tuple[str, str, str]) -> sa.ColumnElement[bool]:
-    run_id, client_id, phase = key
-    return sa.and_(_steps.c.run_id == run_id, _steps.c.client_id == client_id, _steps.c.phase == phase)
-
-
-def _highest(connection: Connection, table: sa.Table, writer: str) -> int:
-    return connection.execute(sa.select(sa.func.max(table.c.n)).where(table.c.writer == writer)).scalar() or 0
-
-
-def _has(connection: Connection, table: sa.Table, writer: str, n: int) -> bool:
-    query = sa.select(table.c.n).where(table.c.writer == writer, table.c.n == n)
-    return connection.execute(query).first() is not None
-
-
-def _step(arrival: Arrival, row: int, at: int) -> Step:
-    return Step(
-        row=row,
-        run_id=arrival.run_id,
-        client_id=arrival.client_id,
-        phase=arrival.phase,
-        body=arrival.body,
-        at=at,
-        writer=arrival.writer,
-        n=arrival.n,
-    )
-
-
-def _values(message: Stored | Step) -> dict[str, Any]:
-    return {**message._asdict(), "client_id": message.client_id or _NOBODY}
-
-
-def _stored(row: Any) -> Stored:
-    message = Stored(*row)
-    return message if message.client_id else message._replace(client_id=None)
-
-
-def _read_step(row: Any) -> Step:
-    step = Step(*row)
-    return step if step.client_id else step._replace(client_id=None)
+def _nothing() -> None:
+    """Nobody listens."""

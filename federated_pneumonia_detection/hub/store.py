@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["Arrival", "Batch", "Place", "Step", "Store", "Stored"]
+__all__ = ["NOTHING", "Arrival", "Batch", "News", "Place", "Step", "Store", "Stored"]
 
 
 class Arrival(NamedTuple):
@@ -68,8 +68,23 @@ class Batch(NamedTuple):
     places: Sequence[Place] = ()
 
 
+class News(NamedTuple):
+    """What other servers have done to a log that they share with this one."""
+
+    messages: Sequence[Stored | Step]
+    """What they have committed, in order; of steps the newest of each run, client and phase."""
+    forgotten: Sequence[str]
+    """The runs that they have dropped."""
+
+
+NOTHING = News((), ())
+
+
 class Store(Protocol):
-    """The log. One process at a time appends; any thread may read."""
+    """The log. Any thread may append and read; where it is shared, so may other processes.
+
+    What others append is told once, by `append` or by `news`, and nothing of it is read before it was told.
+    """
 
     @property
     def log_id(self) -> str:
@@ -79,12 +94,25 @@ class Store(Protocol):
     def top(self) -> int:
         """The newest offset, 0 for an empty log."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes append to the same log."""
+
     def append(self, batch: Batch) -> list[Stored | Step]:
         """Commit a batch in one transaction.
 
         Returns:
-            What was new of it, in the order of the batch, with its offsets and rows. A pair of writer and number that
-            is there already is left out.
+            What others had committed before it and was not told yet; then what was new of it, in the order of the
+            batch, with its offsets and rows. A pair of writer and number that is there already is left out.
+        """
+
+    def news(self) -> News:
+        """What others have done since; where there is much, a part of it. A log of this process alone has none."""
+
+    def listen(self, on_news: Callable[[], None]) -> None:
+        """Call `on_news`, on some thread, whenever there may be news, and each second; until `close`.
+
+        A log of this process alone never calls it.
         """
 
     def read(self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None) -> list[Stored]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 from server_process import free_port
 
 USER = "fpd-postgres"
@@ -31,6 +32,15 @@ def programs() -> Path | None:
         inside = Path(carried.submodule_search_locations[0]) / "pginstall" / "bin"
         return inside if (inside / "postgres").exists() else None
     return None
+
+
+def empty(url: str) -> None:
+    """Remove everything from a database, as one that was just made."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
 
 
 def _unprivileged() -> str | None:

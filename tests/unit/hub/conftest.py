@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import postgres_process
 import pytest
-import sqlalchemy as sa
 
 from federated_pneumonia_detection.hub.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.sql_store import SqlStore
@@ -29,11 +29,7 @@ def arrival() -> Callable[..., Arrival]:
 
 
 def _postgres(url: str) -> SqlStore:
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        for table in ("meta", "messages", "steps", "places"):
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
-    engine.dispose()
+    postgres_process.empty(url)
     return SqlStore(url)
 
 

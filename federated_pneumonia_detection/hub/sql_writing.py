@@ -1,0 +1,181 @@
+"""What is written to a log in a database: which arrivals are new, which offset or row each gets, and how they go in.
+
+The two inserts that every message passes through are the driver's own `executemany` over the values as they are: an
+insert that SQLAlchemy compiles for each batch costs more than the database needs for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from federated_pneumonia_detection.hub.store import Arrival, Place, Step, Stored
+from federated_pneumonia_detection.hub.tables import NOBODY, messages, meta, steps
+from federated_pneumonia_detection.hub.tables import places as places_table
+
+__all__ = ["Appender", "delete_run"]
+
+_RowKey = tuple[str, str, str]
+
+_SET_TOP = sa.update(meta).values(top=sa.bindparam("new_top"))
+_HIGHEST = sa.select(
+    *(
+        sa.select(sa.func.max(table.c.n)).where(table.c.writer == sa.bindparam("of")).scalar_subquery()
+        for table in (messages, steps)
+    )
+)
+_HAS = sa.select(
+    *(
+        sa.exists().where(table.c.writer == sa.bindparam("of"), table.c.n == sa.bindparam("number"))
+        for table in (messages, steps)
+    )
+)
+_LAST_ROW = sa.select(sa.func.max(steps.c.row)).where(
+    steps.c.run_id == sa.bindparam("run"),
+    steps.c.client_id == sa.bindparam("client"),
+    steps.c.phase == sa.bindparam("part"),
+)
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    # Values go in as they are, a client nobody named included: the database makes the empty text of it.
+    values = ", ".join(f"coalesce(?, '{NOBODY}')" if name == "client_id" else "?" for name in columns)
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({values})"
+
+
+_ADD_MESSAGES = _insert("messages", Stored._fields)
+_ADD_STEPS = _insert("steps", Step._fields)
+_MOVED = ", ".join(f"{name} = excluded.{name}" for name in ("writer", "inode", "byte", "n"))
+_SET_PLACES = (
+    "INSERT INTO places (path, writer, inode, byte, n) VALUES (?, ?, ?, ?, ?)"
+    f" ON CONFLICT (path) DO UPDATE SET {_MOVED}"
+)
+
+
+class Appender:
+    """Adds to a log, inside transactions of its caller. Not thread-safe.
+
+    It remembers the highest number of each writer and the last row of each series, so that a batch of one journal that
+    goes on asks the database nothing. What it remembers holds as long as nobody else appends: `forget` when somebody
+    has, or when it is not known whether a transaction went through.
+
+    Args:
+        paramstyle: The driver's, `qmark` or `format` (or `pyformat`).
+        fit: Makes of an arrival one whose texts the database takes; `None` where it takes any.
+    """
+
+    def __init__(self, paramstyle: str, *, fit: Callable[[Arrival], Arrival] | None = None) -> None:
+        self._fit = fit
+        mark = "?" if paramstyle == "qmark" else "%s"
+        self._add_messages = _ADD_MESSAGES.replace("?", mark)
+        self._add_steps = _ADD_STEPS.replace("?", mark)
+        self._set_places = _SET_PLACES.replace("?", mark)
+        # The highest number stored of each writer, and the last row given in each series.
+        self._highest: dict[str, int] = {}
+        self._rows: dict[_RowKey, int] = {}
+
+    def forget(self) -> None:
+        """Remember nothing: the database is asked again."""
+        self._highest.clear()
+        self._rows.clear()
+
+    def add(self, connection: Connection, arrivals: Sequence[Arrival], top: int) -> tuple[list[Stored | Step], int]:
+        """Insert what is new of a batch.
+
+        Args:
+            connection: In a transaction; when that fails, `forget`.
+            arrivals: The batch.
+            top: The newest offset before it.
+
+        Returns:
+            What was new, in order, and the newest offset after it.
+        """
+        if self._fit is not None:
+            arrivals = [self._fit(arrival) for arrival in arrivals]
+        added: list[Stored | Step] = []
+        said: list[Stored] = []
+        stepped: list[Step] = []
+        for arrival in self._new(connection, arrivals):
+            if arrival.type == "step":
+                step = _step(arrival, self._next_row(connection, arrival), top)
+                stepped.append(step)
+                added.append(step)
+            else:
+                top += 1
+                writer, n, run_id, client_id, type_, phase, body = arrival
+                stored = Stored(top, run_id, client_id, type_, phase, body, writer, n)
+                said.append(stored)
+                added.append(stored)
+        if said:
+            connection.exec_driver_sql(self._add_messages, said)
+            connection.execute(_SET_TOP, {"new_top": top})
+        if stepped:
+            connection.exec_driver_sql(self._add_steps, stepped)
+        return added, top
+
+    def note(self, connection: Connection, places: Sequence[Place], *, at: str = "") -> None:
+        """Note how far journals have been read; `at` stands before their paths in the table."""
+        newest = {place.path: place for place in places}
+        values = [(at + path, place.writer, place.inode, place.byte, place.n) for path, place in newest.items()]
+        if values:
+            connection.exec_driver_sql(self._set_places, values)
+
+    def _new(self, connection: Connection, arrivals: Sequence[Arrival]) -> Iterator[Arrival]:
+        """Those of whose writer and number nothing is stored yet, each once."""
+        highest = self._highest
+        # The pairs of this batch, made only once a number comes that is not above its writer's highest.
+        seen: set[tuple[str, int]] | None = None
+        for at, arrival in enumerate(arrivals):
+            writer, n = arrival.writer, arrival.n
+            known = highest.get(writer)
+            if known is None:
+                found = connection.execute(_HIGHEST, {"of": writer}).one()
+                known = max(n or 0 for n in found)
+            if n > known:
+                highest[writer] = n
+                if seen is not None:
+                    seen.add((writer, n))
+                yield arrival
+                continue
+            highest[writer] = known
+            if seen is None:
+                seen = {(earlier.writer, earlier.n) for earlier in arrivals[:at]}
+            if (writer, n) not in seen and not any(connection.execute(_HAS, {"of": writer, "number": n}).one()):
+                yield arrival
+            seen.add((writer, n))
+
+    def _next_row(self, connection: Connection, step: Arrival) -> int:
+        key = (step.run_id, step.client_id or NOBODY, step.phase)
+        row = self._rows.get(key)
+        if row is None:
+            row = connection.execute(_LAST_ROW, {"run": key[0], "client": key[1], "part": key[2]}).scalar() or 0
+        self._rows[key] = row + 1
+        return row + 1
+
+
+def delete_run(connection: Connection, run_id: str, *, places: bool) -> int:
+    """Delete what a run has said; its newest offset.
+
+    Args:
+        connection: In a transaction.
+        run_id: The run.
+        places: Whether to delete also how far its journals have been read.
+    """
+    of_run = messages.c.run_id == run_id
+    last = connection.execute(sa.select(sa.func.max(messages.c.offset)).where(of_run)).scalar() or 0
+    if places:
+        writers = sa.union(
+            sa.select(messages.c.writer).where(of_run), sa.select(steps.c.writer).where(steps.c.run_id == run_id)
+        )
+        connection.execute(sa.delete(places_table).where(places_table.c.writer.in_(writers)))
+    connection.execute(sa.delete(messages).where(of_run))
+    connection.execute(sa.delete(steps).where(steps.c.run_id == run_id))
+    return int(last)
+
+
+def _step(arrival: Arrival, row: int, at: int) -> Step:
+    writer, n, run_id, client_id, _, phase, body = arrival
+    return Step(row, run_id, client_id, phase, body, at, writer, n)

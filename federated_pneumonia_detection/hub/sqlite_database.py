@@ -1,0 +1,160 @@
+"""A log in SQLite: a file beside the journals that one process at a time holds, or memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from federated_pneumonia_detection.hub.database import Standing, reason
+from federated_pneumonia_detection.hub.database_file import DatabaseFile
+from federated_pneumonia_detection.hub.errors import DatabaseUnusable
+from federated_pneumonia_detection.hub.store import Step
+from federated_pneumonia_detection.hub.tables import meta, schema
+
+__all__ = ["SqliteDatabase"]
+
+# Errors that a busy or full disk has as well: only a look at the file tells whether it is damaged.
+_DOUBTFUL = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR})
+_STANDING = sa.select(meta.c.log_id, meta.c.top, meta.c.floor)
+
+
+class SqliteDatabase:
+    """One SQLite file, held by this process until `close`.
+
+    Args:
+        url: Of SQLite. Without a file it lies in memory, and nothing of it can be taken away.
+
+    Raises:
+        StoreHeld: Another process holds the file.
+        DatabaseUnusable: Its folder cannot be written.
+    """
+
+    is_shared = False
+    paths_at = ""
+    fit = None
+
+    def __init__(self, url: sa.URL) -> None:
+        self.url = url
+        self._file = DatabaseFile.of(url)
+
+    def connect(self) -> Engine:
+        """Open it; a file that fails SQLite's own check is put aside first."""
+        if self._file is not None:
+            self._file.hold()
+            if not self._is_sound():
+                self._file.put_aside()
+        return self._engine()
+
+    def _engine(self) -> Engine:
+        engine = sa.create_engine(self.url)
+        event.listen(engine, "connect", _prepare)
+        return engine
+
+    def _is_sound(self, log_id: str | None = None) -> bool:
+        """Whether the file passes SQLite's own check (one that is not there yet does), and holds that log."""
+        if self._file is None or not self._file.path.exists():
+            return True
+        engine = self._engine()
+        try:
+            with engine.connect() as connection:
+                if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+                    return False
+                standing = None if log_id is None else self.standing(connection)
+                return log_id is None or (standing is not None and standing.log_id == log_id)
+        except sa.exc.OperationalError as error:
+            if log_id is not None and _code(error) == sqlite3.SQLITE_ERROR:  # its tables are not there
+                return False
+            raise DatabaseUnusable(self.url.render_as_string(), reason(error)) from None
+        except sa.exc.DatabaseError:
+            return False
+        finally:
+            engine.dispose()
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the tables that are missing."""
+        schema.create_all(connection)
+
+    def is_past(self, connection: Connection, log_id: str, top: int) -> bool:
+        """Whether the log had come further: a note beside the file says how far."""
+        return self._file is not None and self._file.went_back(log_id, top)
+
+    def identified(self, connection: Connection) -> None:
+        """The file is its own sign."""
+
+    def opened(self, log_id: str, top: int) -> None:
+        """This is the file to look for from now on."""
+        if self._file is not None:
+            self._file.opened(log_id, top)
+
+    def enter(self, connection: Connection) -> None:
+        """Nobody else writes: the file is held."""
+
+    def leave(self, connection: Connection, now: Standing) -> Standing:
+        """Nobody else is there to be told."""
+        return now
+
+    def reached(self, log_id: str, top: int) -> None:
+        """Note how far the log has come."""
+        if self._file is not None:
+            self._file.reached(log_id, top)
+
+    def standing(self, connection: Connection) -> Standing | None:
+        """Where the log stands now."""
+        row = connection.execute(_STANDING).first()
+        return None if row is None else Standing(*row)
+
+    def steps_since(self, connection: Connection, known: Standing, now: Standing) -> list[Step]:
+        """Nobody else adds any."""
+        return []
+
+    def forgotten_since(self, connection: Connection, known: Standing, now: Standing) -> list[str]:
+        """Nobody else drops any."""
+        return []
+
+    def dropped(self, connection: Connection, run_id: str) -> None:
+        """Nobody else has to know."""
+
+    def is_gone(self) -> bool:
+        """Whether the file that was opened lies there no more, or not whole."""
+        return self._file is not None and self._file.is_gone()
+
+    def is_lost(self, error: sa.exc.DBAPIError, log_id: str) -> bool:
+        """Whether the file is damaged; then it is put aside."""
+        if self._file is None or isinstance(error, sa.exc.IntegrityError):
+            return False
+        if isinstance(error, sa.exc.OperationalError):
+            try:
+                if _code(error) not in _DOUBTFUL or self._is_sound(log_id):
+                    return False
+            except DatabaseUnusable:  # it cannot even be looked at: that may pass
+                return False
+        self._file.put_aside()
+        return True
+
+    def listen(self, on_news: Callable[[], None]) -> Callable[[], None]:
+        """There is never news of others."""
+        return lambda: None
+
+    def close(self) -> None:
+        """Let go of the lock. Twice is fine."""
+        if self._file is not None:
+            self._file.close()
+
+
+def _code(error: sa.exc.DBAPIError) -> int:
+    # The extended codes say the same more exactly; the last byte is the plain one.
+    return int(getattr(error.orig, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    # WAL: readers never wait for the one writer. NORMAL: a commit survives any kill of the process; a power cut may
+    # take the last ones, which the journals still have.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
