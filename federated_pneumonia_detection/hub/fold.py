@@ -23,7 +23,7 @@ from federated_pneumonia_detection.hub.state import (
     RunState,
     RunStatus,
     Span,
-    last_heard,
+    is_lost,
 )
 from federated_pneumonia_detection.hub.times import before, earlier, later, seconds
 
@@ -95,7 +95,7 @@ class Folding:
         self._told = set(state.told)
         # The times that each message is compared with, as numbers.
         self._updated_s, self._started_s = seconds(state.updated_at), seconds(state.start_time)
-        self._begun_s = seconds(state.begun)
+        self._begun_s, self._heard_s = seconds(state.begun), seconds(state.heard)
         # What it came to the last time somebody asked; None since a message came.
         self._frozen: RunState | None = state
 
@@ -137,6 +137,12 @@ class Folding:
                 run.led = True
             if type_ not in HUB_SAYS:
                 self._pacing.hear(time, time_s)
+        if type_ not in HUB_SAYS:
+            received = message.get("received")
+            if received is None:
+                self._sign_of_life(time, time_s)
+            else:
+                self._sign_of_life(text(received), seconds(text(received)))
         handler = _HANDLERS.get(type_)
         if handler is not None:
             handler(self, message, client_id, time)
@@ -149,6 +155,10 @@ class Folding:
         about = message.get("about")
         if isinstance(about, str):
             self._told.add(about)
+
+    def _sign_of_life(self, time: str, time_s: float | None) -> None:
+        if time_s is not None and (self._heard_s is None or time_s > self._heard_s):
+            self._run.heard, self._heard_s = time, time_s
 
     def _update(self, time: str, time_s: float | None) -> None:
         self._frozen = None
@@ -280,9 +290,11 @@ class Folding:
     def _alert(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
         about = text(message.get("about"))
-        if about == "lost" or about.startswith("lost:"):
+        if client_id is None and (about == "lost" or about.startswith("lost:")):
             if run.lost is None or before(run.lost[0], time):
                 run.lost = (time, text(message.get("text")) or "")
+        elif client_id is None and about.startswith("heard:"):
+            self._sign_of_life(time, seconds(time))
         elif about == "cancel":
             run.cancel_asked = later(run.cancel_asked, time)
 
@@ -387,7 +399,7 @@ def _settle(run: RunFields) -> None:
         return
     run.end_time = run.error = run.detail = run.stopped_by = run.reason = None
     status: RunStatus = "queued"
-    if run.lost is not None and not before(run.lost[0], last_heard(run)):
+    if run.lost is not None and is_lost(run):
         status, run.error = "lost", run.lost[1]
     elif run.epoch or run.round or run.step is not None or run.spans:
         status = "running"

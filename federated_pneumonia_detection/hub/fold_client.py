@@ -37,7 +37,7 @@ class ClientFolding:
         self._pacing = Pacing(state.pace)
         # The times that each message is compared with, as numbers.
         self.first_seen_s = seconds(state.first_seen)
-        self._last_seen_s = seconds(state.last_seen)
+        self._last_seen_s, self._heard_s = seconds(state.last_seen), seconds(state.heard)
         # What it came to the last time somebody asked; None since a message came.
         self._frozen: ClientState | None = state
 
@@ -54,6 +54,13 @@ class ClientFolding:
         client = self._draft
         if type_ not in HUB_SAYS:
             self._hear(time, time_s)
+            received = message.get("received")
+            if received is None:
+                self._sign_of_life(time, time_s)
+            else:
+                self._sign_of_life(text(received), seconds(text(received)))
+        elif type_ == "alert":
+            self._judge(text(message.get("about")), text(message.get("text")), time, time_s)
         round_ = integer(message.get("round"))
         if round_ is not None and round_ > client.round and type_ != "client_failed":
             client.round, client.local_epoch, client.started = round_, 0, None
@@ -74,6 +81,17 @@ class ClientFolding:
             self._fail(message, round_, current, time)
         elif type_ in ENDS and client.end is None:
             client.end = end_of(message, time)
+
+    def _sign_of_life(self, time: str, time_s: float | None) -> None:
+        if time_s is not None and (self._heard_s is None or time_s > self._heard_s):
+            self._draft.heard, self._heard_s = time, time_s
+
+    def _judge(self, about: str, words: str, time: str, time_s: float | None) -> None:
+        client = self._draft
+        if about.startswith("heard:"):
+            self._sign_of_life(time, time_s)
+        elif about.startswith("lost:") and (client.lost is None or before(client.lost[0], time)):
+            client.lost = (time, words)
 
     def _hear(self, time: str, time_s: float | None) -> None:
         self._pacing.hear(time, time_s)

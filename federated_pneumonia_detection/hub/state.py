@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from federated_pneumonia_detection.hub.times import later
+from federated_pneumonia_detection.hub.times import before, later
 
 __all__ = [
     "Best",
@@ -24,11 +24,12 @@ __all__ = [
     "RunStatus",
     "Span",
     "ended",
+    "is_lost",
     "last_heard",
 ]
 
 RunStatus = Literal["queued", "started", "running", "completed", "failed", "cancelled", "lost"]
-ClientStatus = Literal["waiting", "training", "late", "silent", "sent", "failed", "finished"]
+ClientStatus = Literal["waiting", "training", "late", "silent", "lost", "sent", "failed", "finished"]
 Metrics = dict[str, Any]
 
 
@@ -105,6 +106,10 @@ class ClientFields(msgspec.Struct):
     pace: Pace = Pace()
     total_rounds: int | None = None
     num_samples: int | None = None
+    heard: str | None = None
+    """Its newest sign of life: when a message came (by our clock where it was shipped), or it was heard again."""
+    lost: tuple[str, str] | None = None
+    """When the hub gave up hearing from it, and in which words; a later sign of life makes it void."""
 
 
 class ClientState(ClientFields, frozen=True):  # type: ignore[misc] # no dataclass: msgspec allows it
@@ -179,6 +184,9 @@ class RunFields(msgspec.Struct):
     end: End | None = None
     lost: tuple[str, str] | None = None
     """When the hub gave up hearing from it, and in which words; a later sign of life makes it void."""
+    heard: str | None = None
+    """The newest sign of life of anybody in it: when a message came (by our clock where it was shipped), or the hub
+    said that somebody was heard again."""
     edited: str | None = None
     """When somebody last changed name, tags or notes."""
     told: tuple[str, ...] = ()
@@ -192,6 +200,11 @@ class RunState(RunFields, frozen=True):  # type: ignore[misc] # no dataclass: ms
 def ended(state: RunState) -> bool:
     """Whether nothing more is expected of the run."""
     return state.status in ("completed", "failed", "cancelled", "lost")
+
+
+def is_lost(of: RunFields | ClientFields) -> bool:
+    """Whether the hub has given up hearing from a run or a client, and nothing was heard since."""
+    return of.lost is not None and not before(of.lost[0], of.heard)
 
 
 def last_heard(state: RunFields) -> str | None:

@@ -15,7 +15,15 @@ from statistics import median
 from msgspec.structs import replace
 
 from federated_pneumonia_detection.hub.fields import integer, number
-from federated_pneumonia_detection.hub.state import ClientState, ClientStatus, Pace, RunState, ended, last_heard
+from federated_pneumonia_detection.hub.state import (
+    ClientState,
+    ClientStatus,
+    Pace,
+    RunState,
+    ended,
+    is_lost,
+    last_heard,
+)
 from federated_pneumonia_detection.hub.times import seconds
 
 __all__ = ["described", "duration_words", "status_word", "time_left"]
@@ -178,6 +186,9 @@ def _round_sentence(state: RunState, at: float) -> str:
     if late:
         by, client_id = max(late)
         return f"{name} is waiting for {client_id}, late by {duration_words(by)}."
+    lost = [client.client_id for client in state.clients if client.status == "lost"]
+    if lost:
+        return f"{name} is waiting for {lost[0]}, of which nothing is heard."
     waiting = _waiting_for(state)
     if waiting == 0 and any(client.status == "sent" for client in state.clients):
         return f"{name} is being aggregated." if state.led else f"{name} is done."
@@ -191,8 +202,8 @@ def _hospitals(state: RunState) -> str:
     by_status = [client.status for client in state.clients]
     sent = by_status.count("sent") + by_status.count("finished")
     training = by_status.count("training") + by_status.count("late") + by_status.count("silent")
-    failed = by_status.count("failed")
-    waiting = total - sent - training - failed
+    failed, lost = by_status.count("failed"), by_status.count("lost")
+    waiting = total - sent - training - failed - lost
     hospitals = "hospital" if total == 1 else "hospitals"
     parts = [f"{sent} of {total} {hospitals} {'has' if sent == 1 else 'have'} sent"]
     if training:
@@ -201,6 +212,8 @@ def _hospitals(state: RunState) -> str:
         parts.append(f"{waiting} {'has' if waiting == 1 else 'have'} not started")
     if failed:
         parts.append(f"{failed} failed")
+    if lost:
+        parts.append(f"nothing is heard of {lost}")
     return f"{', '.join(parts)}."
 
 
@@ -220,6 +233,8 @@ def _described_client(state: RunState, client: ClientState, at: float) -> Client
         status = "finished"
     elif sent:
         status = "sent"
+    elif is_lost(client):
+        status = "lost"
     elif client.round >= round_ > 0 or not round_:
         status = "training"
         if _late_by(state, client, at) > 0:
@@ -244,6 +259,8 @@ def _client_words(state: RunState, client: ClientState, at: float) -> str:
         return f"Late by {duration_words(_late_by(state, client, at))}"
     if client.status == "silent":
         return "Silent, may still run"
+    if client.status == "lost":
+        return "Lost: no word for a minute"
     return "Training, in time" if client.status == "training" else "Waiting to start"
 
 
