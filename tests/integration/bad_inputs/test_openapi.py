@@ -43,7 +43,8 @@ def _operations(url: str) -> dict[str, Any]:
 
 
 def test_every_operation_is_tried(shared_server: BackgroundServer) -> None:
-    assert sorted(_operations(shared_server.url)) == sorted(OPERATIONS + STREAMS)
+    # What sites ship has a table of its own.
+    assert sorted(_operations(shared_server.url).keys() - {"POST /api/ingest"}) == sorted(OPERATIONS + STREAMS)
 
 
 @pytest.mark.parametrize("label", OPERATIONS)

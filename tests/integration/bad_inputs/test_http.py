@@ -18,15 +18,6 @@ TRAIN = "/api/centralized/train"
 FEDERATED = "/api/federated/train"
 
 
-@pytest.fixture
-def http(shared_server: BackgroundServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=shared_server.url, timeout=30) as client:
-        before = client.get("/api/runs").json()["total"]
-        yield client
-        assert client.get("/healthz").status_code == 200
-        assert client.get("/api/runs").json()["total"] == before
-
-
 def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
