@@ -66,14 +66,21 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The SQLAlchemy URL of an empty PostgreSQL."""
+def postgres() -> Iterator[postgres_process.PostgresProcess]:
+    """A PostgreSQL of the tests' own."""
     bin_dir = postgres_process.programs()
     if bin_dir is None:
         _lacking("POSTGRESQL", "the store was tested on SQLite and memory alone")
         raise AssertionError("unreachable")
-    with postgres_process.postgres(bin_dir) as url:
-        yield url
+    with postgres_process.postgres(bin_dir) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: postgres_process.PostgresProcess) -> str:
+    """The SQLAlchemy URL of an empty PostgreSQL."""
+    postgres_process.empty(postgres.url)
+    return postgres.url
 
 
 @pytest.fixture

@@ -54,29 +54,63 @@ def _unprivileged() -> str | None:
     return USER
 
 
+class PostgresProcess:
+    """A server over an empty cluster; `stop`, `crash` and `start` in between play what happens to one.
+
+    Attributes:
+        url: its SQLAlchemy URL, the same over restarts.
+    """
+
+    def __init__(self, bin_dir: Path, folder: Path) -> None:
+        self._bin, self._folder = bin_dir, folder
+        self._user = _unprivileged()
+        self._port = free_port()
+        self.url = f"postgresql+psycopg://fpd@127.0.0.1:{self._port}/postgres"
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        init = ["initdb", "-D", str(folder / "data"), "-U", "fpd", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        self._run(*init).check_returncode()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = [str(self._bin / program), *arguments]
+        return subprocess.run(command, capture_output=True, user=self._user, cwd=self._folder, check=False)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        listen = ["-p", str(self._port), "-k", str(self._folder), "-h", "127.0.0.1", "-F"]
+        command = [str(self._bin / "postgres"), "-D", str(self._folder / "data"), *listen]
+        with (self._folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, user=self._user, cwd=self._folder
+            )
+        deadline = time.monotonic() + 30
+        while self._run("pg_isready", "-h", "127.0.0.1", "-p", str(self._port)).returncode:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"PostgreSQL did not start:\n{(self._folder / 'log').read_text()}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop it as an administrator does: it ends every session, and writes everything out."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """Stop it in the middle of everything: the next start recovers."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(timeout=20)
+
+
 @contextmanager
-def postgres(bin_dir: Path) -> Iterator[str]:
-    """Run a server over an empty cluster; gives its SQLAlchemy URL."""
-    user = _unprivileged()
-    port = free_port()
+def postgres(bin_dir: Path) -> Iterator[PostgresProcess]:
+    """Run a server over an empty cluster."""
     with tempfile.TemporaryDirectory(prefix="fpd-postgres-") as folder:
-        data = Path(folder) / "data"
-        if user is not None:
-            shutil.chown(folder, user)
-        init = [str(bin_dir / "initdb"), "-D", str(data), "-U", "fpd", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run(init, check=True, capture_output=True, user=user, cwd=folder)
-        serve = [str(bin_dir / "postgres"), "-D", str(data), "-p", str(port), "-k", folder, "-h", "127.0.0.1"]
-        log = (Path(folder) / "log").open("wb")
-        server = subprocess.Popen([*serve, "-F"], stdout=log, stderr=subprocess.STDOUT, user=user, cwd=folder)
+        server = PostgresProcess(bin_dir, Path(folder))
+        server.start()
         try:
-            ready = [str(bin_dir / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)]
-            deadline = time.monotonic() + 30
-            while subprocess.run(ready, capture_output=True, check=False).returncode:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"PostgreSQL did not start:\n{(Path(folder) / 'log').read_text()}")
-                time.sleep(0.05)
-            yield f"postgresql+psycopg://fpd@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=20)
-            log.close()
+            server.stop()

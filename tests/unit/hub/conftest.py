@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import postgres_process
 import pytest
 
 from federated_pneumonia_detection.hub.memory_store import MemoryStore
@@ -28,11 +27,6 @@ def arrival() -> Callable[..., Arrival]:
     return make
 
 
-def _postgres(url: str) -> SqlStore:
-    postgres_process.empty(url)
-    return SqlStore(url)
-
-
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store, of each kind."""
@@ -42,6 +36,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     elif request.param == "sqlite":
         made = SqlStore(f"sqlite:///{tmp_path / 'contract.sqlite3'}")
     else:
-        made = _postgres(request.getfixturevalue("postgres_url"))
+        made = SqlStore(request.getfixturevalue("postgres_url"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def another(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Who else appends to `store`'s log: another server where it is shared, else another thread of this process."""
+    if not store.is_shared:
+        yield store
+        return
+    made = SqlStore(request.getfixturevalue("postgres_url"))
     yield made
     made.close()

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from federated_pneumonia_detection.hub.store import Arrival, Batch, Place, Step, Store, Stored
 
 Make = Callable[..., Arrival]
@@ -187,6 +189,164 @@ def test_another_thread_reads_while_one_appends(store: Store, arrival: Make) -> 
     reader.join()
 
     assert wrong == []
+
+
+# --- two who append ---
+
+
+class Told:
+    """What one of those who append has been told, in order."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.messages: list[Stored | Step] = []
+
+    def append(self, *arrivals: Arrival) -> None:
+        self.messages += self.store.append(Batch(list(arrivals)))
+
+    def hear(self) -> None:
+        while news := self.store.news().messages:
+            self.messages += news
+
+    @property
+    def offsets(self) -> list[int]:
+        return [message.offset for message in self.messages if isinstance(message, Stored)]
+
+
+@pytest.fixture
+def both(store: Store, another: Store) -> tuple[Told, Told]:
+    """Two who append, and what each is told; the same one twice where only one process may append."""
+    one = Told(store)
+    return one, one if another is store else Told(another)
+
+
+def test_two_who_append_give_each_offset_once_and_are_told_everything_in_order(
+    both: tuple[Told, Told], arrival: Make
+) -> None:
+    one, other = both
+    one.append(arrival(1, writer="a"), arrival(2, writer="a"))
+    other.append(arrival(1, writer="b"))
+    other.append(arrival(2, writer="b"))
+    one.append(arrival(3, writer="a"))
+    other.hear()
+
+    assert one.offsets == other.offsets == [1, 2, 3, 4, 5]
+    assert [(m.writer, m.n) for m in one.messages] == [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("a", 3)]
+    assert one.store.log_id == other.store.log_id
+    assert one.store.top == other.store.top == 5
+
+
+def test_what_another_has_committed_is_not_read_before_it_was_told(both: tuple[Told, Told], arrival: Make) -> None:
+    one, other = both
+    one.append(arrival(1))
+    other.hear()
+    one.append(arrival(2))
+
+    for told in both:
+        assert offsets(told.store.read(after=0, limit=9)) == told.offsets
+        assert offsets(told.store.newest(run_id="run")) == told.offsets[-1:]
+    other.hear()
+    assert offsets(other.store.read(after=0, limit=9)) == [1, 2]
+
+
+def test_a_pair_that_both_append_is_stored_once(both: tuple[Told, Told], arrival: Make) -> None:
+    one, other = both
+    one.append(arrival(1), arrival(2), arrival(4))
+    other.append(arrival(1), arrival(3), arrival(2))
+    one.append(arrival(3), arrival(4), arrival(5))
+    other.hear()
+
+    for told in both:
+        assert [(m.n, m.offset) for m in told.messages if isinstance(m, Stored)] == [
+            (1, 1),
+            (2, 2),
+            (4, 3),
+            (3, 4),
+            (5, 5),
+        ]
+
+
+def test_rows_stay_dense_when_two_append_steps(both: tuple[Told, Told], arrival: Make) -> None:
+    one, other = both
+    one.append(arrival(1, type="step", phase="train"), arrival(2, type="step", phase="train"))
+    other.append(arrival(2, type="step", phase="train"), arrival(3, type="step", phase="train"))
+    one.append(arrival(1, type="step", phase="train", writer="b"))
+    other.hear()
+
+    assert [(step.writer, step.n, step.row) for step in one.store.steps(run_id="run")] == [
+        ("w", 1, 1),
+        ("w", 2, 2),
+        ("w", 3, 3),
+        ("b", 1, 4),
+    ]
+    # Each was told the newest of the other's; what was merged on the way is in `steps`.
+    for told in both:
+        rows = [message.row for message in told.messages if isinstance(message, Step)]
+        assert rows == sorted(set(rows))
+        assert rows[-1] == 4
+
+
+def test_steps_of_another_stand_between_its_messages_where_they_were_committed(
+    both: tuple[Told, Told], arrival: Make
+) -> None:
+    one, other = both
+    one.append(arrival(1), arrival(2, type="step", phase="train"), arrival(3))
+    one.append(arrival(4, type="step", phase="val"))
+    other.hear()
+
+    assert [message.n for message in other.messages] == [1, 2, 3, 4]
+
+
+def test_a_place_of_one_is_no_hindrance_to_the_other(both: tuple[Told, Told]) -> None:
+    one, other = both
+    one.store.append(Batch([], [Place("/a.jsonl", "w", 7, 100, 1)]))
+    other.store.append(Batch([], [Place("/a.jsonl", "w", 7, 200, 2)]))
+
+    assert one.store.places() == [Place("/a.jsonl", "w", 7, 200, 2)]
+
+
+def test_a_run_that_one_forgets_is_news_for_the_other(both: tuple[Told, Told], arrival: Make) -> None:
+    one, other = both
+    one.append(arrival(1, run_id="a"), arrival(2, run_id="b"))
+    other.hear()
+    one.store.forget("a", aged=True)
+    forgotten = other.store.news().forgotten
+
+    assert list(forgotten) == ([] if other is one else ["a"])
+    assert list(other.store.news().forgotten) == []
+    assert other.store.floor() == 1
+    assert offsets(other.store.read(after=0, limit=9)) == [2]
+
+
+def test_many_threads_append_and_everyone_is_told_the_same_log(both: tuple[Told, Told], arrival: Make) -> None:
+    def append(told: Told, writer: str) -> None:
+        for n in range(1, 41):
+            with lock[id(told)]:
+                told.append(arrival(n, writer=writer))
+
+    lock = {id(told): threading.Lock() for told in both}
+    threads = [threading.Thread(target=append, args=(both[at % 2], f"w{at}")) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for told in both:
+        told.hear()
+
+    one, other = both
+    assert one.messages == other.messages
+    assert one.offsets == list(range(1, 161))
+    for writer in ("w0", "w1", "w2", "w3"):
+        assert [message.n for message in one.messages if message.writer == writer] == list(range(1, 41))
+
+
+def test_a_long_way_of_another_is_told_in_parts(both: tuple[Told, Told], arrival: Make) -> None:
+    one, other = both
+    for begin in range(0, 5000, 1000):
+        one.append(*(arrival(n) for n in range(begin + 1, begin + 1001)))
+    other.hear()
+
+    assert other.offsets == list(range(1, 5001))
 
 
 def test_closing_twice_is_fine(store: Store) -> None:
