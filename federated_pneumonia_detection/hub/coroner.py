@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -58,6 +59,12 @@ class Coroner:
         self._untold: list[tuple[str, Verdict]] = []
         self._died_at: dict[str, float] = {}
         self._completed: set[str] = set()
+        self.missing_messages = 0
+        """Numbers that are missing in journals: what their writers could not record."""
+        self.damaged_lines = 0
+        """Lines of journals that are none."""
+        self.unwritten_words = 0
+        """What the hub had to say and could not write where it belongs."""
 
     def hears_cancel(self, run_id: str) -> bool:
         """Whether a living writer of the run looks at requests to stop."""
@@ -77,9 +84,10 @@ class Coroner:
     def note(self, readings: Sequence[Reading]) -> None:
         """Remember what is missing or damaged; it is told once everything there is has been read."""
         for reading in readings:
-            header = reading.journal.header
-            if reading.trouble is None or header is None:
+            if reading.trouble is None or (header := reading.journal.header) is None:
                 continue
+            self.missing_messages += reading.trouble.missing
+            self.damaged_lines += not reading.trouble.missing
             body = {
                 "type": "alert",
                 "level": "warning",
@@ -110,7 +118,7 @@ class Coroner:
         hears = {
             run_id
             for run_id, its in by_run.items()
-            if any(j.alive and not j.over and j.header and "cancel" in j.header.hears for j in its)
+            if any(j.alive and not j.over and _is_near(j) and j.header and "cancel" in j.header.hears for j in its)
         }
         directories = {run_id: str(Path(its[0].path).parent) for run_id, its in by_run.items()}
         pids = {run_id: pid for run_id, its in by_run.items() if (pid := _leading_pid(its)) is not None}
@@ -119,10 +127,10 @@ class Coroner:
 
     def _judge_run(self, run_id: str, journals: Sequence[FollowedJournal]) -> set[str]:
         state = self._ledger.state(run_id)
-        if state is None or ended(state) or not journals:
+        if state is None or (ended(state) and state.status != "lost") or not journals:
             self._died_at.pop(run_id, None)
             return set()
-        report = self._report(run_id) if any(journal.died for journal in journals) else None
+        report = self._report(run_id) if any(journal.died and _is_near(journal) for journal in journals) else None
         found = verdicts(state, [_witness(journal) for journal in journals], now=time.time(), report=report)
         return {
             verdict.directory
@@ -152,6 +160,7 @@ class Coroner:
         try:
             self._journals.say_once(verdict.directory, run_id, verdict.about, body)
         except OSError as error:
+            self.unwritten_words += 1
             logger.warning("%s cannot be written to (%s); the hub says it elsewhere", verdict.directory, error)
             self._journals.say_once(self._fallback(), run_id, verdict.about, body)
         return True
@@ -166,9 +175,26 @@ class Coroner:
 
 
 def _leading_pid(journals: Sequence[FollowedJournal]) -> int | None:
-    headers = [journal.header for journal in journals if journal.header is not None and not journal.is_hubs]
+    its = [journal for journal in journals if _is_near(journal) and not journal.is_hubs]
+    headers = [journal.header for journal in its if journal.header is not None]
     newest = max(headers, key=lambda header: (header.client_id is None, header.start), default=None)
     return None if newest is None else newest.pid
+
+
+def _is_near(journal: FollowedJournal) -> bool:
+    """Whether its writer is a process of this machine, as far as its first line tells."""
+    return journal.header is not None and journal.header.shipped is not True
+
+
+def _heard_at(journal: FollowedJournal) -> float:
+    """When its writer was last heard.
+
+    Who ships a journal and vouches for its writer moves the file's time of change: a server that starts again finds it.
+    """
+    if not _is_near(journal) and not journal.over:
+        with contextlib.suppress(OSError):  # removed: what was known of it stands
+            journal.heard_at = Path(journal.path).stat().st_mtime
+    return journal.heard_at
 
 
 def _witness(journal: FollowedJournal) -> Witness:
@@ -179,9 +205,9 @@ def _witness(journal: FollowedJournal) -> Witness:
         client_id=header.client_id,
         alive=not journal.over,
         died=journal.died,
-        remote=journal.remote,
+        remote=journal.remote or not _is_near(journal),
         pid=header.pid,
         host=header.host,
-        heard_at=journal.heard_at,
+        heard_at=_heard_at(journal),
         directory=str(Path(journal.path).parent),
     )

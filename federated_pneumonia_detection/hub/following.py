@@ -37,6 +37,8 @@ class Trouble(NamedTuple):
     writer: str
     about: str
     text: str
+    missing: int = 0
+    """How many numbers are missing, where it is a gap."""
 
 
 class Reading(NamedTuple):
@@ -197,7 +199,8 @@ class FollowedJournal:
             about = f"damage:{header.writer}:{entry.byte}"
             number = "" if entry.n is None else f" (message {entry.n})"
             text = f"writer {header.writer}: {entry.reason} at byte {entry.byte} of {name}{number}"
-        return Reading(self, None, Trouble(header.writer, about, text), None, None)
+        missing = entry.got - entry.expected if isinstance(entry, Gap) else 0
+        return Reading(self, None, Trouble(header.writer, about, text, missing), None, None)
 
     def _line(self, header: JournalHeader, line: Line) -> Reading | None:
         if line.type in MARKS:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from federated_pneumonia_detection.hub.state import ClientState, RunState, ended
+from federated_pneumonia_detection.hub.state import ClientState, RunState, ended, is_lost
 from federated_pneumonia_detection.hub.times import seconds
 
 __all__ = ["ExitReport", "Verdict", "Witness", "verdicts"]
@@ -38,10 +38,11 @@ class Witness(NamedTuple):
     died: bool
     """Its writer is proved dead, and everything it wrote has been read."""
     remote: bool
+    """It runs on another machine: nobody here sees its process."""
     pid: int
     host: str
     heard_at: float
-    """When something was last written to it, in seconds since 1970."""
+    """When something was last written to it, or its machine last vouched for it, in seconds since 1970."""
     directory: str
 
 
@@ -67,7 +68,9 @@ def verdicts(
         now: The present, in seconds since 1970.
         report: How its process ended, where somebody knows.
     """
-    if ended(state) or not witnesses:
+    if state.status == "lost" and not any(witness.remote for witness in witnesses):
+        return []
+    if not witnesses or (ended(state) and state.status != "lost"):
         return []
     told = set(state.told)
     begun = seconds(state.begun) if state.attempt > 1 else None
@@ -80,8 +83,8 @@ def verdicts(
         return [_run_died(state, max(fallen, key=lambda witness: witness.heard_at), report)]
     found = [_child_died(witness) for witness in fallen]
     found += _client_deaths(state, witnesses, told)
-    if not found and witnesses and (lost := _lost(witnesses, now)) is not None:
-        found.append(lost)
+    if not found and witnesses:
+        found = _silences(state, witnesses, now)
     return [verdict for verdict in found if verdict.about not in told]
 
 
@@ -106,7 +109,7 @@ def _child_died(witness: Witness) -> Verdict:
         "type": "alert",
         "level": "warning",
         "title": f"{whose} died",
-        "text": f"{whose} (pid {witness.pid}) ended without a word; the others go on.",
+        "text": f"{whose} ({_process(witness)}) ended without a word; the others go on.",
     }
     return Verdict(_death(witness), body, witness.directory)
 
@@ -125,26 +128,68 @@ def _client_deaths(state: RunState, witnesses: Sequence[Witness], told: set[str]
                 "type": "client_failed",
                 "client_id": witness.client_id,
                 "round": client.round or state.round or None,
-                "error": f"Its process (pid {witness.pid}) ended without a word",
+                "error": f"Its process ({_process(witness)}) ended without a word",
             }
             found.append(Verdict(_death(witness), body, witness.directory))
     return found
 
 
-def _lost(witnesses: Sequence[Witness], now: float) -> Verdict | None:
-    if any(witness.alive and not witness.remote for witness in witnesses):
+# --- silence ----------------------------------------------------------------------------------------------------
+
+
+def _silences(state: RunState, witnesses: Sequence[Witness], now: float) -> list[Verdict]:
+    """Of whom nothing is heard any more, and who is heard again: the run, else its clients one by one."""
+    alive = [witness for witness in witnesses if witness.alive]
+    # Where somebody leads the run whose journal lies elsewhere, whoever sees that journal judges the run.
+    if not state.led or any(witness.client_id is None for witness in witnesses):
+        leaders = [witness for witness in alive if witness.client_id is None]
+        of_run = _silence(state, leaders or alive, witnesses, now)
+        if of_run is not None:
+            return [of_run]
+        if is_lost(state):
+            return []
+    found: list[Verdict] = []
+    for client in state.clients:
+        its = [witness for witness in alive if witness.client_id == client.client_id]
+        if its and client.end is None and (verdict := _silence(client, its, its, now)) is not None:
+            found.append(verdict)
+    return found
+
+
+def _silence(
+    of: RunState | ClientState, alive: Sequence[Witness], all_: Sequence[Witness], now: float
+) -> Verdict | None:
+    """What is to be said of the silence of a run or a client; `alive` are those that might still speak."""
+    if any(not witness.remote for witness in alive):
         return None
-    last = max(witnesses, key=lambda witness: witness.heard_at)
-    silent_s = now - last.heard_at
-    remote = [witness for witness in witnesses if witness.alive]
-    if remote and silent_s >= REMOTE_LOST_AFTER_S:
-        text = f"no word from {remote[0].host} for a minute"
-    elif not remote and silent_s >= LOST_AFTER_S:
+    last = max(alive or all_, key=lambda witness: witness.heard_at)
+    told_at = seconds(of.heard)
+    # Where several servers share a log, another one may hear what this one does not see.
+    heard_at = max(last.heard_at, told_at) if told_at is not None and told_at <= now else last.heard_at
+    client_id = of.client_id if isinstance(of, ClientState) else None
+    mark = "" if client_id is None else f"{client_id}:"
+    if of.lost is not None and is_lost(of):
+        lost_at = seconds(of.lost[0])
+        if not alive or lost_at is None or last.heard_at <= lost_at or now - last.heard_at >= REMOTE_LOST_AFTER_S:
+            return None
+        body = {"level": "info", "title": "Heard again", "text": f"{last.host} is heard again; it goes on"}
+        about = f"heard:{mark}{of.lost[0]}"
+    elif alive and now - heard_at >= REMOTE_LOST_AFTER_S:
+        whose = "this run" if client_id is None else client_id
+        text = f"no word from {last.host} for a minute"
+        body = {"level": "warning", "title": f"Nothing more is heard of {whose}", "text": text}
+        about = f"lost:{mark}{int(last.heard_at)}"
+    elif not alive and now - heard_at >= LOST_AFTER_S:
         text = "it ended without saying how"
+        body = {"level": "warning", "title": "Nothing more is heard of this run", "text": text}
+        about = f"lost:{int(last.heard_at)}"
     else:
         return None
-    body = {"type": "alert", "level": "warning", "title": "Nothing more is heard of this run", "text": text}
-    return Verdict(f"lost:{int(last.heard_at)}", body, last.directory)
+    whom = {} if client_id is None else {"client_id": client_id}
+    return Verdict(about, {"type": "alert", **body, **whom}, last.directory)
+
+
+# --- words ------------------------------------------------------------------------------------------------------
 
 
 def _how(witness: Witness, report: ExitReport | None) -> tuple[str, str | None]:
@@ -153,7 +198,11 @@ def _how(witness: Witness, report: ExitReport | None) -> tuple[str, str | None]:
         return f"was killed by signal {report.signal}{_signal_name(report.signal)}", detail
     if report is not None and report.code is not None:
         return f"ended with exit code {report.code} without a word", detail
-    return f"(pid {witness.pid}) ended without a word", detail
+    return f"({_process(witness)}) ended without a word", detail
+
+
+def _process(witness: Witness) -> str:
+    return f"pid {witness.pid} on {witness.host}" if witness.remote else f"pid {witness.pid}"
 
 
 def _signal_name(number: int) -> str:
