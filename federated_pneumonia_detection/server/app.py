@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 import federated_pneumonia_detection
 from federated_pneumonia_detection.config import CentralizedRequest, FederatedRequest
-from federated_pneumonia_detection.hub.errors import UnknownRun
+from federated_pneumonia_detection.hub.errors import DatabaseAway, UnknownRun
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.server import (
     cancelling,
@@ -26,10 +27,14 @@ from federated_pneumonia_detection.server import (
     openapi,
     problems,
     runs,
+    session,
 )
+from federated_pneumonia_detection.server.authority import Authority
 from federated_pneumonia_detection.server.database import open_hub
+from federated_pneumonia_detection.server.exposure import checked_tokens, names_of
 from federated_pneumonia_detection.server.page import Fallback
 from federated_pneumonia_detection.server.problems import Problem
+from federated_pneumonia_detection.server.proxy import BehindProxy
 from federated_pneumonia_detection.server.security import Guard
 from federated_pneumonia_detection.server.service import Service, no_run
 from federated_pneumonia_detection.server.settings import ServerSettings
@@ -50,18 +55,31 @@ def make_service(settings: ServerSettings) -> Service:
 
     Raises:
         StoreHeld: another server keeps the database.
+        ServerError: it demands tokens, and none holds.
         OSError: the log directory cannot be made or written.
     """
+    authority = Authority(checked_tokens(settings))
     # The hub asks the supervisor how a process ended, the supervisor asks the hub how a run stands.
     supervisor = Supervisor(settings, lambda: hub)
     hub = open_hub(settings, supervisor.death_report)
-    return Service(settings, hub, supervisor)
+    return Service(settings, hub, supervisor, authority=authority)
 
 
 async def _on_unknown_run(request: Request, error: Exception) -> Response:
     """A run that was there when we looked and is not any more."""
     wrong = no_run(str(getattr(error, "run_id", "")))
     return problems.problem_response(404, wrong.title, wrong.right, instance=request.url.path)
+
+
+async def _on_database_away(request: Request, error: Exception) -> Response:
+    """A database that restarts, or that too many read at once."""
+    return problems.problem_response(
+        503,
+        "The database cannot be read for now.",
+        "Nothing is lost; try again in a moment.",
+        instance=request.url.path,
+        headers={"retry-after": "1"},
+    )
 
 
 def create_app(settings: ServerSettings | None = None, *, service: Service | None = None) -> FastAPI:
@@ -76,10 +94,15 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(parts.start)
+        watching = asyncio.create_task(parts.authority.watch()) if parts.authority.demands_tokens else None
         try:
             yield
         finally:
             parts.closing.set()
+            if watching is not None:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
             await run_in_threadpool(parts.close)
 
     app = FastAPI(
@@ -96,7 +119,10 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     app.state.service = parts
     problems.install(app)
     app.add_exception_handler(UnknownRun, _on_unknown_run)
-    app.add_middleware(Guard, allow_origins=parts.settings.allow_origins)
+    app.add_exception_handler(DatabaseAway, _on_database_away)
+    app.add_middleware(Guard, names=names_of(parts.settings), admission=parts.admission, refusals=parts.refusals)
+    if parts.settings.behind_proxy:
+        app.add_middleware(BehindProxy, addresses=parts.settings.proxy_addresses, refusals=parts.refusals)
     for family in (
         runs,
         cancelling,
@@ -122,7 +148,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     app.router.default = Fallback(parts.settings.page_dir)
     openapi.install(
         app,
-        structs=[runs.RunList, RunState, Accepted, cancelling.CancelAnswer, ingest.Acknowledged],
-        models=[runs.RunEdit, cancelling.CancelRequest, CentralizedRequest, FederatedRequest],
+        structs=[runs.RunList, RunState, Accepted, cancelling.CancelAnswer, ingest.Acknowledged, session.Session],
+        models=[runs.RunEdit, cancelling.CancelRequest, CentralizedRequest, FederatedRequest, session.SignIn],
     )
     return app

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
+from federated_pneumonia_detection.hub.errors import DatabaseAway
 from federated_pneumonia_detection.hub.hub import Frame, Hub, Page, Subscription
 from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, RESTART, TOO_SLOW, UNKNOWN_RUN
 from federated_pneumonia_detection.server.openapi import refuses
@@ -111,8 +112,12 @@ async def _send_until_gone(websocket: WebSocket, subscription: Subscription) -> 
 
 async def _send_frames(websocket: WebSocket, subscription: Subscription) -> None:
     with suppress(WebSocketDisconnect):
-        async for frame in subscription:
-            await websocket.send({"type": "websocket.send", "text": frame.text, FRAME_KEY: frame})
+        try:
+            async for frame in subscription:
+                await websocket.send({"type": "websocket.send", "text": frame.text, FRAME_KEY: frame})
+        except DatabaseAway:
+            await websocket.close(RESTART, "the database is away; come back with your cursor")
+            return
         if subscription.too_slow:
             await websocket.close(TOO_SLOW, "come back with your cursor")
         else:
@@ -328,7 +333,7 @@ async def _server_sent(service: Service, cursor: Cursor) -> AsyncIterator[bytes]
                 continue
             try:
                 frame = arrival.result()
-            except StopAsyncIteration:
+            except (StopAsyncIteration, DatabaseAway):  # it comes back by itself, with what it has
                 return
             arrival = None
             if frame.offset:
