@@ -1,0 +1,132 @@
+"""Hands batches of journal lines to a server's `POST /api/ingest`, and understands what it answers."""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import ssl
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from federated_pneumonia_detection.hub.errors import CannotShip
+from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batch, Expected, Refused
+
+__all__ = ["HttpTransport", "is_here"]
+
+MEDIA_TYPE = "application/x-ndjson"
+_PACK_FROM_BYTES = 1024
+_ANSWERS_WITHIN_S = 30.0
+_COME_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+
+
+class HttpTransport:
+    """Sends batches to `POST /api/ingest` of one server. Context manager.
+
+    Args:
+        url: Where the server is.
+        token: What it knows us by; `None` on one's own machine.
+        site: What to call this machine; `None` leaves it to the token, or to the host's name.
+        client: Speaks HTTP; made where it is left out.
+        ca: A file of certificates to trust instead of the well-known ones.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        site: str | None = None,
+        client: httpx.Client | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._site = site
+        self._headers = {"content-type": MEDIA_TYPE}
+        if token is not None:
+            self._headers["authorization"] = f"Bearer {token}"
+        if client is None:
+            verify = ssl.create_default_context(cafile=str(ca)) if ca is not None else True
+            # A site's proxy is its own to set (HTTPS_PROXY), but leads to nobody on this machine.
+            client = httpx.Client(timeout=_ANSWERS_WITHIN_S, verify=verify, trust_env=not is_here(url))
+        self._client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def send(self, batch: Batch) -> Answer:
+        """Send it, and wait for the answer.
+
+        Raises:
+            CannotShip: The token is refused, or there is no such path.
+        """
+        body = b"".join([batch.header, *batch.lines])
+        headers = dict(self._headers)
+        if len(body) >= _PACK_FROM_BYTES:
+            # The fastest level: lines of JSON shrink to a sixth by it, and a training may need the processor.
+            body, headers["content-encoding"] = gzip.compress(body, 1), "gzip"
+        asked: dict[str, str | int] = {"writer_state": batch.state, "skipped": batch.skipped}
+        if self._site is not None:
+            asked["site"] = self._site
+        try:
+            answer = self._client.post(f"{self.url}/api/ingest", content=body, headers=headers, params=asked)
+        except httpx.TransportError as error:
+            return Away(f"no answer from {self.url} ({_reason(error)})")
+        return self._understood(answer)
+
+    def _understood(self, answer: httpx.Response) -> Answer:
+        try:
+            told = answer.json()
+        except ValueError:
+            told = None
+        said: dict[str, Any] = told if isinstance(told, dict) else {}
+        words = " ".join(f"{said.get('title') or f'HTTP {answer.status_code}'} {said.get('detail') or ''}".split())
+        if answer.is_success and isinstance(said.get("acked"), int):
+            return Acked(said["acked"])
+        if answer.status_code in _COME_AGAIN:
+            return Away(f"{self.url} asks for patience: {words}", _retry_after(answer))
+        if answer.status_code == 409 and isinstance(said.get("expected"), int):
+            return Expected(said["expected"])
+        if answer.status_code == 401:
+            raise CannotShip(f"{self.url} does not know the token: {words}")
+        if answer.status_code in (403, 409, 413, 422) and (said or answer.status_code == 413):
+            n = said.get("n")
+            return Refused(answer.status_code, words, n if isinstance(n, int) else None)
+        if answer.is_redirect:
+            raise CannotShip(
+                f"{self.url} is somewhere else now: {answer.headers.get('location', 'it does not say where')}"
+            )
+        raise CannotShip(f"{self.url} takes no journals: {words}")
+
+
+def is_here(url: str) -> bool:
+    """Whether an address means this very machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    text = answer.headers.get("retry-after", "")
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
