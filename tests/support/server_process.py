@@ -52,10 +52,19 @@ class ServerProcess:
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
+        self.launch()
+        return self.wait_until_it_answers()
+
+    def launch(self) -> None:
+        """Start it."""
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 self._command, cwd=self._cwd, env=self._env, stdout=output, stderr=subprocess.STDOUT
             )
+
+    def wait_until_it_answers(self) -> Self:
+        """Wait until it serves."""
+        assert self.process is not None
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
