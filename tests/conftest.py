@@ -91,7 +91,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_until() -> Callable[..., None]:
     """Wait for a condition, never for seconds: `wait_until(lambda: done(), "it was done")`."""
 
