@@ -18,6 +18,7 @@ __all__ = [
     "NOT_ALLOWED",
     "RESTART",
     "TOO_SLOW",
+    "TRY_AGAIN_LATER",
     "UNAUTHENTICATED",
     "UNKNOWN_RUN",
     "CloseCode",
@@ -46,6 +47,7 @@ GOING_AWAY = 1001
 MESSAGE_TOO_BIG = 1009
 INTERNAL_ERROR = 1011
 RESTART = 1012
+TRY_AGAIN_LATER = 1013
 BAD_REQUEST = 4400
 UNAUTHENTICATED = 4401
 NOT_ALLOWED = 4403
@@ -58,6 +60,7 @@ CLOSE_CODES: tuple[CloseCode, ...] = (
     CloseCode(MESSAGE_TOO_BIG, "MESSAGE_TOO_BIG", False, "The client sent more than a viewer ever has to say."),
     CloseCode(INTERNAL_ERROR, "INTERNAL_ERROR", True, "The server failed, or its ping was not answered in time."),
     CloseCode(RESTART, "RESTART", True, "The server was stopped; runs go on, and so does their journal."),
+    CloseCode(TRY_AGAIN_LATER, "TRY_AGAIN_LATER", True, "Too many connections or wrong tokens from one address."),
     CloseCode(BAD_REQUEST, "BAD_REQUEST", False, "A parameter of the address is wrong; the reason says which."),
     CloseCode(UNAUTHENTICATED, "UNAUTHENTICATED", False, "A token is needed, or the one given is not valid."),
     CloseCode(NOT_ALLOWED, "NOT_ALLOWED", False, "This origin or host is not allowed."),

@@ -44,7 +44,7 @@ def refuses(*statuses: int) -> Answers:
 
 _REASONS = {
     400: "The body ended too early.",
-    401: "No token, or one that is not known here.",
+    401: "A token is needed, and none that holds was sent.",
     403: "This origin or host may not do that.",
     404: "There is no such run.",
     408: "The body came too slowly.",
@@ -52,6 +52,7 @@ _REASONS = {
     413: "The body is too big.",
     415: "The body is not `application/json`.",
     422: "A parameter or the body is wrong; `errors` names every fault.",
+    429: "Too many requests; `Retry-After` says when to try again.",
     503: "Not ready.",
 }
 
@@ -76,7 +77,18 @@ def install(app: FastAPI, *, structs: Iterable[type], models: Iterable[type[Base
                     # FastAPI adds its own 422 wherever there is a parameter; ours are said by the routes that have one.
                     if "HTTPValidationError" in str(operation["responses"].get("422")):
                         del operation["responses"]["422"]
+                    # Where tokens are demanded, any of them may be answered so by the guard.
+                    for status, refusal in refuses(401, 429).items():
+                        operation["responses"].setdefault(str(status), refusal)
             schemas["Problem"] = PROBLEM_SCHEMA
+            document["components"]["securitySchemes"] = {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Made by `fpd token create`. Needed beyond loopback, and with `--require-token`.",
+                }
+            }
+            document["security"] = [{}, {"token": []}]
             template = "#/components/schemas/{name}"
             schemas.update(msgspec.json.schema_components(list(structs), ref_template=template)[1])
             pairs: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in models]

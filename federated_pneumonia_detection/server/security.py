@@ -1,33 +1,47 @@
-"""Who may: which hosts and origins the server listens to, and the headers that tell a browser to be careful.
+"""The guard in front of every route: host, origin, token, role, limits, and the headers of every answer.
 
-A program (no `Origin`) on this machine may do everything. A page may do everything only when this server served it; a
-page of another loopback port, or one named by `--allow-origin`, may read; every other page may nothing.
+In this order, so that nobody learns anything by a request that was not meant for this server: the `Host` is one of
+ours; no secret stands in the address; the page's origin may; a token is shown, where one is needed, and its role is
+enough; there is room.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from federated_pneumonia_detection.server.close_codes import NOT_ALLOWED
+from federated_pneumonia_detection.server.admission import (
+    READS,
+    Admission,
+    Refusals,
+    address_of,
+    holder_in,
+    is_secure,
+)
+from federated_pneumonia_detection.server.authority import Authority
+from federated_pneumonia_detection.server.browser_headers import preflight, with_headers
+from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, NOT_ALLOWED, TRY_AGAIN_LATER, UNAUTHENTICATED
+from federated_pneumonia_detection.server.credentials import SUBPROTOCOL, offers_subprotocol, secret_in_query
+from federated_pneumonia_detection.server.origins import Names, same_origin
 from federated_pneumonia_detection.server.problems import Problem, problem_response
 from federated_pneumonia_detection.server.tokens import LOCAL, Caller, Role
 
-__all__ = ["CALLER_KEY", "Guard", "caller_of", "is_loopback_name", "may_read", "require", "same_origin"]
+__all__ = ["CALLER_KEY", "Guard", "caller_of", "require"]
 
 log = logging.getLogger(__name__)
 
-READS = frozenset({"GET", "HEAD"})
-
 CALLER_KEY = "fpd.caller"
 """In the scope: the `Caller` the guard found."""
+
+LASTING = ("/stream", "/events")
+"""How the paths of answers end that may go on while a token ends."""
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
@@ -53,102 +67,141 @@ def require(role: Role) -> Callable[[HTTPConnection], Caller]:
     return needed
 
 
-def is_loopback_name(host: str) -> bool:
-    """Whether `host` (no port; IPv6 with or without brackets) can only mean this machine."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def host_name(host_header: str) -> str:
-    """The name in a `Host` header, without its port."""
-    if host_header.startswith("["):
-        return host_header.partition("]")[0] + "]"
-    return host_header.partition(":")[0]
-
-
-def same_origin(origin: str, scheme: str, host_header: str) -> bool:
-    """Whether a page of `origin` was served by the server that is called `host_header`."""
-    ours = urlsplit(f"{scheme}://{host_header}")
-    theirs = _parsed(origin)
-    if theirs is None:
-        return False
-    try:
-        return (theirs.scheme, theirs.hostname, theirs.port or _port(theirs.scheme)) == (
-            ours.scheme,
-            ours.hostname,
-            ours.port or _port(ours.scheme),
-        )
-    except ValueError:  # a port that is no number
-        return False
-
-
-def may_read(origin: str, allowed: Iterable[str]) -> bool:
-    """Whether a page of another `origin` may read: a loopback one of any port, or one that was named."""
-    if origin in allowed:
-        return True
-    theirs = _parsed(origin)
-    return theirs is not None and theirs.hostname is not None and is_loopback_name(theirs.hostname)
-
-
-def _parsed(origin: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return None
-    return parts if parts.scheme in ("http", "https") and parts.hostname else None
-
-
-def _port(scheme: str) -> int:
-    return 443 if scheme in ("https", "wss") else 80
-
-
-def content_security_policy(host_header: str) -> str:
-    """What the page may load: itself alone, no inline script. Styles may be inline: the charts and Mantine set them."""
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-        f"font-src 'self'; connect-src 'self' ws://{host_header}; manifest-src 'self'; worker-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
-
-
 class Guard:
     """ASGI middleware that lets through who may, and adds what a browser should know.
 
     Args:
         app: what it guards.
-        allow_origins: foreign origins that may read.
+        names: what the server is called, and which origins may read.
+        admission: knows who may; without one nobody needs a token.
+        refusals: counts and tells what was refused.
     """
 
-    def __init__(self, app: ASGIApp, *, allow_origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        names: Names | None = None,
+        admission: Admission | None = None,
+        refusals: Refusals | None = None,
+    ) -> None:
         self.app = app
-        self.allowed = frozenset(origin.rstrip("/") for origin in allow_origins)
+        self.names = names or Names()
+        self.admission = admission or Admission(Authority())
+        self.refusals = refusals or Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through or refuse."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
-        if scope["type"] == "websocket":
-            if refusal is None:
-                await self.app(scope, receive, send)
-            else:
-                await _refuse_websocket(receive, send)
-            return
-        origin = headers.get("origin")
-        send = _with_headers(send, headers, self._readable(origin))
-        if refusal is not None:
-            await refusal(scope, receive, send)
-        elif scope["method"] == "OPTIONS" and origin is not None and "access-control-request-method" in headers:
-            await _preflight()(scope, receive, send)
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
         else:
-            await self._answer(scope, receive, send)
+            await self.app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        known_host = self._knows_host(headers)
+        readable = origin if origin is not None and self.names.may_read(origin) else None
+        send = with_headers(send, scope, headers, known_host=known_host, origin=readable)
+        method = scope["method"]
+        try:
+            self._check(scope, headers, method, known_host=known_host)
+            if method == "OPTIONS" and origin is not None and "access-control-request-method" in headers:
+                await preflight()(scope, receive, send)
+                return
+            caller = await self.admission.caller(scope, headers, method)
+            place = self._enter(scope)
+        except Problem as problem:
+            self.refusals.add(scope, headers, problem.status_code, problem.title, holder_in(scope))
+            await _response(problem, scope)(scope, receive, send)
+            return
+        try:
+            scope[CALLER_KEY] = caller or LOCAL
+            if method == "HEAD":
+                await self._head(scope, receive, send)
+            elif caller is not None and caller.token_id and scope["path"].endswith(LASTING):
+                await self._while_it_holds(caller, scope, receive, send)
+            else:
+                await self._answer(scope, receive, send)
+        finally:
+            self._leave(place)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        offered = offers_subprotocol(headers)
+        try:
+            self._check(scope, headers, "GET", known_host=self._knows_host(headers))
+            caller = await self.admission.caller(scope, headers, "GET")
+            place = self._enter(scope)
+        except Problem as problem:
+            self.refusals.add(scope, headers, problem.status_code, problem.title, holder_in(scope))
+            scope["query_string"] = b""  # uvicorn logs the address of what is accepted
+            await _refuse_websocket(problem, receive, send, subprotocol=SUBPROTOCOL if offered else None)
+            return
+        try:
+            scope[CALLER_KEY] = caller or LOCAL
+            if offered:
+                send = _answering_subprotocol(send)
+            if caller is None or not caller.token_id:
+                await self.app(scope, receive, send)
+                return
+            line = _Line(send)
+            with self.admission.authority.open_under(caller, line.end):
+                await self.app(scope, receive, line.send)
+        finally:
+            self._leave(place)
+
+    def _knows_host(self, headers: Headers) -> bool:
+        return len(headers.getlist("host")) == 1 and self.names.knows(headers["host"])
+
+    def _check(self, scope: Scope, headers: Headers, method: str, *, known_host: bool) -> None:
+        """Refuse what no token could allow."""
+        if not known_host:
+            if self.names.beyond_loopback:
+                raise Problem(
+                    403, "This server does not go by that name.", "Call it by its address, or name it by --allow-host."
+                )
+            raise Problem(403, "This server is known by loopback names only.", "Call it 127.0.0.1, [::1] or localhost.")
+        if secret_in_query(scope.get("query_string", b"")):
+            raise Problem(
+                400,
+                "A token does not belong in an address.",
+                "Addresses end in logs, histories and bookmarks. Send it as Authorization: Bearer …, and on a "
+                "WebSocket as the subprotocol fpd.token.… beside fpd. Revoke this one if it was a real one.",
+            )
+        origin = headers.get("origin")
+        scheme = "https" if is_secure(scope) else "http"
+        if origin is None or same_origin(origin, scheme, headers["host"]):
+            return
+        if not self.names.may_read(origin):
+            raise Problem(
+                403,
+                "A page of this origin may not use this server.",
+                "Open the server's own page, or name the origin with --allow-origin.",
+            )
+        if method == "OPTIONS":
+            method = headers.get("access-control-request-method", "GET").upper()
+        if method not in READS:
+            raise Problem(
+                403,
+                "A page of another origin may read, but not start, cancel or change.",
+                "Do it from the server's own page, or from a program.",
+            )
+
+    def _enter(self, scope: Scope) -> str | None:
+        """A place for a request from its address; `None` where places are not counted."""
+        if not self.admission.limits:
+            return None
+        address = address_of(scope)
+        if not self.admission.places.enter(address):
+            raise Problem(429, "Too many connections from this address.", "Close some.", headers={"retry-after": "10"})
+        return address
+
+    def _leave(self, place: str | None) -> None:
+        if place is not None:
+            self.admission.places.leave(place)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -171,84 +224,105 @@ class Guard:
                 instance=scope["path"],
             )(scope, receive, send)
 
-    def _readable(self, origin: str | None) -> str | None:
-        return origin if origin is not None and may_read(origin, self.allowed) else None
+    async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as to GET, without the body; a stream ends with its headers."""
+        begun = asyncio.Event()
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        """The answer to somebody who may not; `None` to who may."""
-        host = headers.get("host", "")
-        if len(headers.getlist("host")) != 1 or not is_loopback_name(host_name(host)):
-            return problem_response(
-                403,
-                "This server is known by loopback names only.",
-                "Call it 127.0.0.1, [::1] or localhost.",
-                instance=scope["path"],
-            )
-        origin = headers.get("origin")
-        if origin is None:
-            return None
-        if same_origin(origin, "http", host):
-            return None
-        if not may_read(origin, self.allowed):
-            return problem_response(
-                403,
-                "A page of this origin may not use this server.",
-                "Open the server's own page, or name the origin with --allow-origin.",
-                instance=scope["path"],
-            )
-        method = scope.get("method", "GET")
-        if method == "OPTIONS":
-            method = headers.get("access-control-request-method", "GET").upper()
-        if method in READS:
-            return None
-        return problem_response(
-            403,
-            "A page of another origin may read, but not start, cancel or change.",
-            "Do it from the server's own page, or from a program.",
-            instance=scope["path"],
-        )
+        async def without_body(message: Message) -> None:
+            if begun.is_set():
+                return
+            await send(message)
+            if message["type"] == "http.response.start":
+                await send({"type": "http.response.body", "body": b""})
+                begun.set()
+
+        await _until(begun.wait(), self._answer({**scope, "method": "GET"}, receive, without_body))
+
+    async def _while_it_holds(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and end the answer where it stands when the caller's token ends."""
+        ended = asyncio.Event()
+        with self.admission.authority.open_under(caller, ended.set):
+            answered = False
+
+            async def watch(message: Message) -> None:
+                nonlocal answered
+                answered = True
+                await send(message)
+
+            if await _until(ended.wait(), self._answer(scope, receive, watch)):
+                return
+            if answered:
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await _response(Problem(401, "This token has ended.", "Get another one."), scope)(scope, receive, send)
 
 
-def _with_headers(send: Send, asked: Headers, origin: str | None) -> Send:
-    host = asked.get("host", "")
-    much_to_come = "transfer-encoding" in asked or len(asked.get("content-length", "")) > 5
-
-    async def add(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(raw=message.setdefault("headers", []))
-            headers.append("x-content-type-options", "nosniff")
-            headers.append("x-frame-options", "DENY")
-            headers.append("referrer-policy", "no-referrer")
-            headers.append("cross-origin-opener-policy", "same-origin")
-            headers.append("cross-origin-resource-policy", "same-origin")
-            if "content-security-policy" not in headers:
-                headers.append("content-security-policy", content_security_policy(host))
-            headers.add_vary_header("Origin")
-            if message["status"] >= 400 and much_to_come:
-                # Else the rest of a body that nobody wants would be read to its end.
-                headers["connection"] = "close"
-            if origin is not None:
-                headers["access-control-allow-origin"] = origin
-                headers["access-control-expose-headers"] = "ETag"
-        await send(message)
-
-    return add
+async def _until(end: Awaitable[Any], answer: Awaitable[None]) -> bool:
+    """Run `answer` to its end, or until `end`; whether it came to its own."""
+    working, ending = asyncio.ensure_future(answer), asyncio.ensure_future(end)
+    try:
+        await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+        return False
+    finally:
+        working.cancel()
+        ending.cancel()
+        await asyncio.gather(working, ending, return_exceptions=True)
 
 
-def _preflight() -> Response:
-    return Response(
-        status_code=204,
-        headers={
-            "access-control-allow-methods": "GET, HEAD",
-            "access-control-allow-headers": "If-None-Match, Last-Event-ID, Cache-Control",
-            "access-control-max-age": "600",
-        },
+class _Line:
+    """A WebSocket's way out, which can be ended from outside."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._ended = False
+        self._closing: asyncio.Task[None] | None = None
+
+    async def send(self, message: Message) -> None:
+        """Send, unless the line was ended."""
+        if not self._ended:
+            await self._send(message)
+
+    def end(self) -> None:
+        """Close it for want of a token; the application hears that the viewer went."""
+        if not self._ended:
+            self._ended = True
+            self._closing = asyncio.ensure_future(self._close())
+
+    async def _close(self) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": UNAUTHENTICATED, "reason": "this token has ended"})
+        except (RuntimeError, OSError):  # it was closed, or not yet accepted, a moment ago
+            log.debug("a viewer whose token ended was gone already")
+
+
+def _response(problem: Problem, scope: Scope) -> Response:
+    return problem_response(
+        problem.status_code, problem.title, problem.right, instance=scope["path"], headers=problem.headers
     )
 
 
-async def _refuse_websocket(receive: Receive, send: Send) -> None:
+def _answering_subprotocol(send: Send) -> Send:
+    """`send`, which answers a handshake with our subprotocol. What was offered beside it is never repeated."""
+
+    async def answering(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        await send(message)
+
+    return answering
+
+
+_CLOSE_CODES = {400: BAD_REQUEST, 401: UNAUTHENTICATED, 403: NOT_ALLOWED}
+
+
+async def _refuse_websocket(problem: Problem, receive: Receive, send: Send, *, subprotocol: str | None) -> None:
     # Accepted first: a browser shows its page the close code only of a connection that was open, and the code is what
     # tells a client not to come back. Nothing is sent on it.
     await receive()
-    await send({"type": "websocket.accept"})
-    await send({"type": "websocket.close", "code": NOT_ALLOWED, "reason": "this origin or host may not read here"})
+    await send({"type": "websocket.accept", "subprotocol": subprotocol})
+    code = _CLOSE_CODES.get(problem.status_code, TRY_AGAIN_LATER)
+    reason = problem.title.rstrip(".")
+    await send({"type": "websocket.close", "code": code, "reason": reason[:1].lower() + reason[1:]})

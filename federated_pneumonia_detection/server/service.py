@@ -11,6 +11,10 @@ from starlette.requests import HTTPConnection
 from federated_pneumonia_detection.hub.hub import Hub
 from federated_pneumonia_detection.hub.mirrors import Mirrors
 from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.server.admission import Admission, Refusals
+from federated_pneumonia_detection.server.authority import Authority
+from federated_pneumonia_detection.server.connections import Doors
+from federated_pneumonia_detection.server.exposure import beyond_loopback
 from federated_pneumonia_detection.server.logs import ServerLog
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.settings import ServerSettings
@@ -28,6 +32,10 @@ class Service:
         hub: the log of all runs.
         supervisor: the trainings this server starts.
         log: what the server tells of itself, where it keeps a log.
+        authority: knows the tokens, where any are demanded.
+        admission: lets callers through to what they may.
+        refusals: counts and tells what was refused.
+        doors: counts connections.
         mirrors: the journals of other machines that are shipped here.
         ingest_refused: how many deliveries of them were refused.
         closing: set when the server is told to stop: streams and long polls end at once.
@@ -37,20 +45,29 @@ class Service:
     hub: Hub
     supervisor: Supervisor
     log: ServerLog | None = None
+    authority: Authority = field(default_factory=Authority)
+    refusals: Refusals = field(default_factory=Refusals)
+    admission: Admission = field(init=False)
+    doors: Doors = field(init=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     mirrors: Mirrors = field(init=False)
     ingest_refused: int = 0
 
     def __post_init__(self) -> None:
         self.mirrors = Mirrors(self.settings.log_dir)
+        self.admission = Admission(self.authority)
+        exempt = frozenset(self.settings.proxy_addresses) if self.settings.behind_proxy else frozenset()
+        self.doors = Doors(counted=beyond_loopback(self.settings), exempt=exempt)
 
     def start(self) -> None:
         """Begin to read journals, then take over the trainings of an earlier server."""
+        self.authority.read()
         self.hub.start()
         self.supervisor.start()
 
     def close(self) -> None:
         """Stop reading; trainings go on."""
+        self.authority.note_use()
         self.supervisor.close()
         self.hub.close()
 
@@ -61,6 +78,7 @@ class Service:
             "trainings_waiting": float(len(self.supervisor.waiting())),
             "ingested_lines_total": float(self.mirrors.lines_added),
             "ingest_refused_total": float(self.ingest_refused),
+            "refused_requests_total": float(self.refusals.count + self.doors.turned_away),
             "log_lines_unwritten_total": float(self.log.unwritten if self.log is not None else 0),
         }
 

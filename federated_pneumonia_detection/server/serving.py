@@ -1,4 +1,4 @@
-"""Runs the application on loopback until it is told to stop."""
+"""Runs the application until it is told to stop."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ from starlette.concurrency import run_in_threadpool
 from federated_pneumonia_detection import __version__
 from federated_pneumonia_detection.hub.errors import HubError
 from federated_pneumonia_detection.server.app import create_app, make_service
+from federated_pneumonia_detection.server.connections import protocols
 from federated_pneumonia_detection.server.errors import ServerError
+from federated_pneumonia_detection.server.exposure import see_to_tls
 from federated_pneumonia_detection.server.logs import keeping
 from federated_pneumonia_detection.server.service import Service
 from federated_pneumonia_detection.server.settings import ServerSettings
 from federated_pneumonia_detection.server.sockets import bind, port_of, url_of
-from federated_pneumonia_detection.server.viewer_protocol import ViewerProtocol
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 __all__ = ["BackgroundServer", "running", "serve"]
 
@@ -43,9 +49,12 @@ class _Server(uvicorn.Server):
     """uvicorn, which ends streams and long polls when it is told to stop, and dies of no signal by itself."""
 
     def __init__(self, service: Service, on_ready: Callable[[], None]) -> None:
+        settings = service.settings
+        http, viewer = protocols(service.doors)
         config = uvicorn.Config(
             create_app(service=service),
-            ws=ViewerProtocol,
+            http=http,
+            ws=viewer,
             ws_ping_interval=PING_EVERY_S,
             ws_ping_timeout=PING_EVERY_S,
             ws_max_size=GREATEST_VIEWER_MESSAGE_BYTES,
@@ -54,6 +63,9 @@ class _Server(uvicorn.Server):
             log_config=None,  # `logs.keeping` has the handlers
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # `proxy.BehindProxy` reads them, where there is a proxy
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
             lifespan="on",
         )
         super().__init__(config)
@@ -118,6 +130,16 @@ def _open(settings: ServerSettings) -> Service:
         ) from error
 
 
+def _raise_open_files() -> None:
+    """Let this process hold as many connections as the machine lets it: each viewer is an open file."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # a machine may say unlimited and mean less
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def serve(
     settings: ServerSettings,
     *,
@@ -137,9 +159,11 @@ def serve(
     Raises:
         ServerError: it cannot start; its text is one line for the terminal.
     """
+    see_to_tls(settings)
+    _raise_open_files()
     sockets = bind(settings.host, settings.port)
     try:
-        url = url_of(sockets)
+        url = url_of(sockets, secure=settings.tls_cert is not None)
 
         def ready() -> None:
             say(f"Serving on {url} (journals in {settings.log_dir}). Ctrl-C stops the server, not the runs.")
@@ -183,6 +207,7 @@ def running(settings: ServerSettings, *, service: Service | None = None) -> Iter
     Raises:
         ServerError: it cannot start.
     """
+    see_to_tls(settings)
     sockets = bind(settings.host, settings.port)
     ready = threading.Event()
     try:
@@ -193,7 +218,9 @@ def running(settings: ServerSettings, *, service: Service | None = None) -> Iter
         while not ready.wait(0.05):
             if not thread.is_alive():
                 raise ServerError("the server ended while it was starting; its output says why")
-        background = BackgroundServer(url_of(sockets), server.service, server, thread)
+        background = BackgroundServer(
+            url_of(sockets, secure=settings.tls_cert is not None), server.service, server, thread
+        )
         try:
             with keeping(settings.log_dir, port_of(sockets)) as service.log:
                 yield background

@@ -26,7 +26,7 @@ class ServerSettings:
     """Everything a server needs to know; each field has a default that works.
 
     Attributes:
-        host: a loopback name or address. Others are refused: this version has no tokens.
+        host: what to listen on. Beyond loopback there has to be TLS, or a proxy that does it, and a token.
         port: 0 picks a free one.
         log_dir: where journals and documents lie; made where it is missing.
         database: an SQLAlchemy URL; `None` is SQLite in `<log_dir>/hub.sqlite3`.
@@ -34,6 +34,12 @@ class ServerSettings:
         data_roots: folders (or files) under which `source_path` of a request must lie.
         max_runs: trainings of this server that run at once; others wait as `queued`.
         allow_origins: foreign origins that may read, as `http://lab.example:3000`.
+        allow_hosts: names the server goes by beside loopback ones, addresses and its machine's.
+        require_token: demand a token on loopback too, on a machine with other users.
+        tls_cert: the certificate chain, PEM.
+        tls_key: its key, PEM; `None` where it stands in the same file.
+        behind_proxy: a proxy does TLS, and says by its headers for whom it asks.
+        proxy_addresses: where that proxy may come from, addresses or networks.
         training_command: what starts a training, before `train centralized …`. Tests put a small script here.
         page_dir: the built dashboard.
         cancel_grace_s: seconds a training may take to obey a request, then SIGINT, then SIGTERM, before SIGKILL.
@@ -47,6 +53,12 @@ class ServerSettings:
     data_roots: tuple[Path, ...] = field(default_factory=default_data_roots)
     max_runs: int = 1
     allow_origins: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    require_token: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+    proxy_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
     training_command: tuple[str, ...] = (sys.executable, "-m", "federated_pneumonia_detection")
     page_dir: Path = Path(__file__).parent / "page"
     cancel_grace_s: tuple[float, float, float] = (20.0, 10.0, 10.0)

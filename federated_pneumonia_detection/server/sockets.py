@@ -1,4 +1,4 @@
-"""The listening sockets: loopback only, IPv4 and IPv6 on one port, and who holds a port that is taken."""
+"""The listening sockets: IPv4 and IPv6 on one port, and who holds a port that is taken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from federated_pneumonia_detection.server.errors import ServerError
-from federated_pneumonia_detection.server.security import is_loopback_name
+from federated_pneumonia_detection.server.origins import is_loopback_name
 
 __all__ = ["bind", "holder_of", "port_of", "url_of"]
 
@@ -17,26 +17,19 @@ _TRIES_FOR_A_FREE_PAIR = 10
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on `port` of 127.0.0.1 and, where this machine has IPv6, of ::1; or of the one address named.
+    """Sockets that listen on `port` of 127.0.0.1 and, where this machine has IPv6, of ::1; or of what is named.
 
     Args:
-        host: a loopback name or address; `localhost`, `127.0.0.1` and `::1` mean both.
-        port: 0 for one that is free on both.
+        host: `localhost`, `127.0.0.1` and `::1` mean both of these; `0.0.0.0` every IPv4 address of this machine, `::`
+            the IPv6 ones too; else an address, or a name that this machine has.
+        port: 0 for one that is free on all.
 
     Raises:
-        ServerError: the host is not loopback, the port is no port, taken, or not ours to take.
+        ServerError: the host is none of this machine, the port is no port, taken, or not ours to take.
     """
     if not 0 <= port <= 65_535:
         raise ServerError(f"port {port}: there is no such port; use 1 to 65535, or 0 for a free one")
-    if not is_loopback_name(host):
-        tunnel = f"ssh -L {port or 8000}:127.0.0.1:{port or 8000}"
-        raise ServerError(
-            f"host {host}: others on the network could start trainings here, and this version has no tokens to keep "
-            f"them out; serve on 127.0.0.1 and reach it from elsewhere by `{tunnel}`"
-        )
-    addresses = ["127.0.0.1", "::1"] if host in ("localhost", "127.0.0.1", "::1", "[::1]") else [host.strip("[]")]
-    if not _has_ipv6():
-        addresses = [address for address in addresses if ":" not in address] or ["127.0.0.1"]
+    addresses = _addresses_of(host)
     tries = _TRIES_FOR_A_FREE_PAIR if port == 0 else 1
     while True:
         tries -= 1
@@ -44,7 +37,27 @@ def bind(host: str, port: int) -> list[socket.socket]:
             return _bind_all(addresses, port)
         except OSError as error:
             if tries == 0:
-                raise ServerError(_why(port, error)) from None
+                raise ServerError(_why(host, port, error)) from None
+
+
+def _addresses_of(host: str) -> list[str]:
+    name = host.strip("[]")
+    if name in ("localhost", "127.0.0.1", "::1"):
+        addresses = ["127.0.0.1", "::1"]
+    elif name == "::":
+        addresses = ["0.0.0.0", "::"]
+    elif is_loopback_name(name) and not name[-1].isdigit():
+        addresses = ["127.0.0.1"]  # `fpd.localhost` means this machine whether or not a resolver knows it
+    else:
+        try:
+            addresses = [str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError):
+            raise ServerError(
+                f"host {host}: no address goes by that name; use 127.0.0.1, 0.0.0.0 for all of this machine's, or one"
+            ) from None
+    if not _has_ipv6():
+        addresses = [address for address in addresses if ":" not in address] or ["127.0.0.1"]
+    return list(dict.fromkeys(addresses))
 
 
 def _bind_all(addresses: list[str], port: int) -> list[socket.socket]:
@@ -79,7 +92,9 @@ def _has_ipv6() -> bool:
     return True
 
 
-def _why(port: int, error: OSError) -> str:
+def _why(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"host {host}: that is no address of this machine; use 127.0.0.1, or 0.0.0.0 for all it has"
     if error.errno == errno.EADDRINUSE:
         holder = holder_of(port)
         return (
@@ -121,8 +136,11 @@ def port_of(sockets: list[socket.socket]) -> int:
     return int(sockets[0].getsockname()[1])
 
 
-def url_of(sockets: list[socket.socket]) -> str:
-    """The address to open in a browser."""
-    first = sockets[0].getsockname()
-    host = f"[{first[0]}]" if ":" in first[0] else first[0]
-    return f"http://{host}:{first[1]}"
+def url_of(sockets: list[socket.socket], *, secure: bool = False) -> str:
+    """The address to open in a browser; where any address of this machine will do, its name."""
+    host, port = sockets[0].getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"{'https' if secure else 'http'}://{host}:{port}"

@@ -5,6 +5,7 @@ export const CONNECTION_LOST = 1006;
 export const MESSAGE_TOO_BIG = 1009;
 export const INTERNAL_ERROR = 1011;
 export const RESTART = 1012;
+export const TRY_AGAIN_LATER = 1013;
 export const BAD_REQUEST = 4400;
 export const UNAUTHENTICATED = 4401;
 export const NOT_ALLOWED = 4403;
@@ -25,6 +26,7 @@ export const CLOSE_CODES: readonly CloseCode[] = [
   { code: 1009, name: 'MESSAGE_TOO_BIG', comesBack: false, meaning: 'The client sent more than a viewer ever has to say.' },
   { code: 1011, name: 'INTERNAL_ERROR', comesBack: true, meaning: 'The server failed, or its ping was not answered in time.' },
   { code: 1012, name: 'RESTART', comesBack: true, meaning: 'The server was stopped; runs go on, and so does their journal.' },
+  { code: 1013, name: 'TRY_AGAIN_LATER', comesBack: true, meaning: 'Too many connections or wrong tokens from one address.' },
   { code: 4400, name: 'BAD_REQUEST', comesBack: false, meaning: 'A parameter of the address is wrong; the reason says which.' },
   { code: 4401, name: 'UNAUTHENTICATED', comesBack: false, meaning: 'A token is needed, or the one given is not valid.' },
   { code: 4403, name: 'NOT_ALLOWED', comesBack: false, meaning: 'This origin or host is not allowed.' },

@@ -135,14 +135,14 @@ async def test_every_answer_tells_a_browser_to_be_careful(client: httpx.AsyncCli
         assert "script-src 'self'" in headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/ws", "/ws/x", "/api/runs/", "/api/ingest"])
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/ws", "/ws/x", "/api/runs/", "/api/injest"])
 async def test_an_unknown_path_below_api_or_ws_is_a_404_and_never_the_page(
     client: httpx.AsyncClient, path: str
 ) -> None:
     _is_problem(await client.get(path, headers={"accept": "text/html"}), 404)
 
 
-@pytest.mark.parametrize("path", ["/api/runs/a-run/pause", "/api/runs/a-run/resume", "/api/ingest"])
+@pytest.mark.parametrize("path", ["/api/runs/a-run/pause", "/api/runs/a-run/resume", "/api/injest"])
 async def test_what_comes_later_is_a_404(client: httpx.AsyncClient, path: str) -> None:
     _is_problem(await client.post(path, json={}), 404)
 
