@@ -279,6 +279,9 @@ class Hub:
             "journals": float(len(self._follower.journals())),
             "follower_faults_total": float(self._follower.faults),
             "log_stuck_seconds": 0.0 if stuck is None else datetime.now(UTC).timestamp() - stuck,
+            "missing_messages_total": float(self._coroner.missing_messages),
+            "damaged_lines_total": float(self._coroner.damaged_lines),
+            "unwritten_words_total": float(self._coroner.unwritten_words),
         }
 
     def _known(self, run_id: str) -> RunState:
