@@ -52,6 +52,10 @@ class Fanout:
             if not viewers:
                 del self._attached[subscription.loop]
 
+    def is_watched(self) -> bool:
+        """Whether anybody is attached."""
+        return bool(self._attached)
+
     def publish(self, frames: Sequence[Frame]) -> None:
         """Hand a batch to every loop, from any thread; returns before anybody has it."""
         if not frames:

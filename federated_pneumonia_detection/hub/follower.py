@@ -85,6 +85,8 @@ class Follower:
         self._asked: list[_Directory] = []
         self._journals: dict[str, FollowedJournal] = {}
         self._notes: set[str] = set()
+        # Files that are no journals, of which that has been said.
+        self._passed_over: set[str] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._reset = False
@@ -228,7 +230,7 @@ class Follower:
                             dirty |= self._look_at(directory, entry)
                         elif entry.name.endswith(NOTE_SUFFIX) and entry.path not in self._notes:
                             self._read_note(entry.path)
-            except OSError:  # not there yet, or gone: looked for again each second
+            except (OSError, ValueError):  # not there yet, or gone, or no name: looked for again each second
                 continue
             directory.seen = True
         return dirty
@@ -239,7 +241,7 @@ class Follower:
         except OSError:
             return set()
         if not stat.S_ISREG(status.st_mode):  # no link out of the directory, no pipe
-            return set()
+            return self._pass_over(entry.path, "it is no regular file")
         journal = self._journals.get(entry.path)
         if journal is None:
             journal = self._find(directory, entry.path, status)
@@ -249,6 +251,13 @@ class Follower:
             journal.over = False
         journal.size, journal.inode, journal.heard_at = status.st_size, status.st_ino, status.st_mtime
         return {entry.path}
+
+    def _pass_over(self, path: str, why: str) -> set[str]:
+        """Say once that a file of a journal's name is not followed, and why; nothing is to be read of it."""
+        if path not in self._passed_over:
+            self._passed_over.add(path)
+            logger.warning("%s is not followed: %s", path, why)
+        return set()
 
     def _find(self, directory: _Directory, path: str, status: os.stat_result) -> FollowedJournal:
         old = status.st_mtime < directory.followed_at - _NEWS_SLACK_S
@@ -288,7 +297,7 @@ class Follower:
         except OSError:
             return set()
         if not stat.S_ISREG(status.st_mode):
-            return set()
+            return self._pass_over(path, "it is no regular file")
         journal = self._find(directory, path, status)
         journal.size, journal.inode, journal.heard_at = status.st_size, status.st_ino, status.st_mtime
         return {path}
@@ -312,6 +321,8 @@ class Follower:
             journal = self._journals.get(path)
             if journal is not None:
                 journal.fill()
+                if journal.not_followed is not None:
+                    self._pass_over(path, journal.not_followed)
                 if len(journal.throttle):
                     self._held.add(journal)
         self._retry = set()
@@ -319,7 +330,11 @@ class Follower:
         if not due:
             return
         self._held.difference_update(due)
-        stream = merge([((reading.timestamp, reading) for reading in journal.take(now)) for journal in due])
+        stream = (
+            due[0].take(now)
+            if len(due) == 1
+            else merge([((reading.timestamp, reading) for reading in journal.take(now)) for journal in due])
+        )
         while batch := _batch(stream):
             if not self._commit(batch):
                 if self._reset:

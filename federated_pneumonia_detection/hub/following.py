@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-
-import msgspec
 
 from federated_pneumonia_detection.hub.store import Arrival, Place
 from federated_pneumonia_detection.hub.throttle import Throttle
@@ -13,7 +11,7 @@ from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import MARKS, Damage, JournalHeader, Line, is_name
 from federated_pneumonia_detection.progress.messages import TERMINAL
-from federated_pneumonia_detection.progress.reading import Gap, JournalReader
+from federated_pneumonia_detection.progress.reading import Entry, Gap, JournalReader
 
 __all__ = ["HUB_MODE", "FollowedJournal", "Mark", "Reading", "Trouble"]
 
@@ -22,6 +20,7 @@ HUB_MODE = "hub"
 
 _CHUNK_BYTES = 256 * 1024
 _HELD_BYTES = 4 * 1024 * 1024
+_KEPT_NAMES = 1000
 
 
 class Mark(NamedTuple):
@@ -50,15 +49,8 @@ class Reading(NamedTuple):
     timestamp: str | None
     mark: Mark | None
     """How far the journal counts as read once this is committed; `None` while a chunk is not finished."""
-
-
-class _Head(msgspec.Struct, gc=False):
-    timestamp: Any = None
-    client_id: Any = None
-    phase: Any = None
-
-
-_HEAD = msgspec.json.Decoder(_Head)
+    said: Mapping[str, Any] | None = None
+    """The message decoded, for whoever folds it."""
 
 
 class FollowedJournal:
@@ -90,8 +82,12 @@ class FollowedJournal:
         self.alive = True
         self.remote = False
         self.dead_since: float | None = None
+        self.not_followed: str | None = None
+        """Why nothing of it can be read, where that is so."""
         self.throttle: Throttle[Reading] = Throttle(0.0)
         self._held_bytes = 0
+        # What was found to be names; nearly every message says the same ones.
+        self._names: set[tuple[str, str, str | None]] = set()
         self._known_header: JournalHeader | None = None
 
     @property
@@ -125,10 +121,13 @@ class FollowedJournal:
         Returns:
             Whether there may be more to read once what is held has gone.
         """
-        while self._held_bytes < _HELD_BYTES:
+        # What is not held back for its interval goes piece by piece: nothing is gained by holding it.
+        while self._held_bytes < (_HELD_BYTES if self.throttle.interval_s else 1):
             readings = self._read()
             if readings is None:
                 return False
+            # Counted here alone: what `take` reads behind a backlog is never held.
+            self._held_bytes += sum(len(reading.arrival.body) for reading in readings if reading.arrival is not None)
             self.throttle.add(readings, urgent=any(_is_end(reading) for reading in readings))
         return True
 
@@ -167,8 +166,12 @@ class FollowedJournal:
         """The next chunk; `None` when there is nothing more for now."""
         try:
             entries = self.reader.read(_CHUNK_BYTES)
-        except OSError:  # gone, or not for us to read: the next look may find it again
+        except OSError as error:  # gone, or not for us to read: the next look may find it again
+            if isinstance(error, PermissionError):
+                self.not_followed = "it may not be read"
             return None
+        if self.reader.foreign and entries and isinstance(entries[0], Damage):
+            self.not_followed = entries[0].reason
         if self.header is not self._known_header:
             self._known_header = self.header
             if self.header is not None:
@@ -177,19 +180,17 @@ class FollowedJournal:
             return None
         return self._readings(entries)
 
-    def _readings(self, entries: list[Any]) -> list[Reading]:
-        readings = [reading for entry in entries if (reading := self._reading(entry)) is not None]
-        if readings:
-            self._held_bytes += sum(len(r.arrival.body) for r in readings if r.arrival)
-            readings[-1] = readings[-1]._replace(mark=Mark(self.reader.byte, self.reader.n))
+    def _readings(self, entries: Sequence[Entry]) -> list[Reading]:
+        header = self.header
+        if header is None or not entries:
+            return []
+        readings = [
+            self._line(header, entry) if isinstance(entry, Line) else self._trouble(header, entry) for entry in entries
+        ]
+        readings[-1] = readings[-1]._replace(mark=Mark(self.reader.byte, self.reader.n))
         return readings
 
-    def _reading(self, entry: Line | Gap | Damage) -> Reading | None:
-        header = self.header
-        if header is None:
-            return None
-        if isinstance(entry, Line):
-            return self._line(header, entry)
+    def _trouble(self, header: JournalHeader, entry: Gap | Damage) -> Reading:
         name = self.path.rpartition("/")[2]
         if isinstance(entry, Gap):
             missing = f"{entry.expected}" if entry.got == entry.expected + 1 else f"{entry.expected} to {entry.got - 1}"
@@ -202,31 +203,30 @@ class FollowedJournal:
         missing = entry.got - entry.expected if isinstance(entry, Gap) else 0
         return Reading(self, None, Trouble(header.writer, about, text, missing), None, None)
 
-    def _line(self, header: JournalHeader, line: Line) -> Reading | None:
-        if line.type in MARKS:
+    def _line(self, header: JournalHeader, line: Line) -> Reading:
+        body, n, kind, byte, said = line.body, line.n, line.type, line.byte, line.said
+        if kind in MARKS:
             return Reading(self, None, None, None, None)
-        try:
-            head = _HEAD.decode(line.body)
-        except ValueError as error:
-            about = f"damage:{header.writer}:{line.byte}"
-            text = f"writer {header.writer}: message {line.n} at byte {line.byte} is no message ({error})"
+        client_id, phase = said.get("client_id"), said.get("phase", "")
+        if client_id is not None and type(client_id) is not str:
+            client_id = str(client_id)
+        if type(phase) is not str:
+            phase = ""
+        if (kind, phase, client_id) not in self._names and not self._takes_names(kind, phase, client_id):
+            about = f"damage:{header.writer}:{byte}"
+            name = self.path.rpartition("/")[2]
+            text = f"writer {header.writer}: message {n} at byte {byte} of {name} names what cannot be a name"
             return Reading(self, None, Trouble(header.writer, about, text), None, None)
-        client_id = None if head.client_id is None else str(head.client_id)
-        phase = head.phase if isinstance(head.phase, str) else ""
-        if not (is_name(line.type) and is_name(phase) and is_name(client_id or "")):
-            about = f"damage:{header.writer}:{line.byte}"
-            text = f"writer {header.writer}: message {line.n} at byte {line.byte} names what cannot be a name"
-            return Reading(self, None, Trouble(header.writer, about, text), None, None)
-        arrival = Arrival(
-            writer=header.writer,
-            n=line.n,
-            run_id=header.run_id,
-            client_id=client_id,
-            type=line.type,
-            phase=phase,
-            body=line.body,
-        )
-        return Reading(self, arrival, None, head.timestamp if isinstance(head.timestamp, str) else None, None)
+        arrival = Arrival(header.writer, n, header.run_id, client_id, kind, phase, body)
+        return Reading(self, arrival, None, said.get("timestamp"), None, said)
+
+    def _takes_names(self, kind: str, phase: str, client_id: str | None) -> bool:
+        if not (is_name(kind) and is_name(phase) and is_name(client_id or "")):
+            return False
+        if len(self._names) >= _KEPT_NAMES:
+            self._names.clear()
+        self._names.add((kind, phase, client_id))
+        return True
 
 
 def _is_end(reading: Reading) -> bool:

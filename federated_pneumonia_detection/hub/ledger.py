@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from federated_pneumonia_detection.hub.cursor import Selection, Start, due_steps, in_order, newest_only, start
 from federated_pneumonia_detection.hub.errors import LogReplaced
 from federated_pneumonia_detection.hub.fanout import Fanout
-from federated_pneumonia_detection.hub.fold import fold
+from federated_pneumonia_detection.hub.fold import Folding
 from federated_pneumonia_detection.hub.following import Reading
 from federated_pneumonia_detection.hub.frames import Frame, frame_of, subscribed
 from federated_pneumonia_detection.hub.state import RunState, ended
@@ -41,7 +41,7 @@ class Ledger:
         # Held from a commit until viewers have it: what others commit is told by another thread than what we do.
         self._committing = threading.Lock()
         self._lock = threading.RLock()
-        self._states: dict[str, RunState] = {}
+        self._foldings: dict[str, Folding] = {}
         # Runs of which something was told before their first message came.
         self._expected: dict[str, RunState] = {}
         self._places: dict[str, Place] = {}
@@ -49,6 +49,8 @@ class Ledger:
         self._old_runs: set[str] = set()
         self.messages_committed = 0
         self.steps_committed = 0
+        self.lag_s = 0.0
+        """How old the newest message of the last commit was then, in seconds."""
         self.load()
 
     # --- states ---
@@ -56,42 +58,52 @@ class Ledger:
     def load(self) -> None:
         """Fold what the store holds."""
         with self._lock:
-            self._states = {}
+            self._foldings = {}
             self._places = {place.path: place for place in self.store.places()}
             at = 0
             while messages := self.store.read(after=at, limit=_PAGE):
                 for message in messages:
-                    self._fold(message)
+                    self._fold(message, _decoded(message.body))
                 at = messages[-1].offset
-            for run_id in self._states:
+            for run_id in self._foldings:
                 for step in self.store.newest_steps(run_id=run_id):
-                    self._fold(step)
+                    self._fold(step, _decoded(step.body))
 
     def states(self) -> list[RunState]:
         """All runs, newest first."""
         with self._lock:
-            known = {**self._expected, **self._states}
+            known = self._expected | {run_id: folding.state() for run_id, folding in self._foldings.items()}
         return sorted(known.values(), key=_age, reverse=True)
 
     def state(self, run_id: str) -> RunState | None:
         """One run; `None` where nobody has said a word of it."""
         with self._lock:
-            return self._states.get(run_id) or self._expected.get(run_id)
+            folding = self._foldings.get(run_id)
+            return self._expected.get(run_id) if folding is None else folding.state()
 
     def expect(self, state: RunState) -> None:
         """A run will come: it is known from now on."""
         with self._lock:
             self._expected[state.run_id] = state
 
-    def _fold(self, message: Stored | Step) -> None:
-        try:
-            said = _decode(message.body)
-        except msgspec.DecodeError:  # not an object: nobody's message, kept and shown as it is
+    def _fold(self, message: Stored | Step, said: Mapping[str, Any]) -> None:
+        folding = self._foldings.get(message.run_id)
+        if folding is None:
+            expected = self._expected.pop(message.run_id, None)
+            folding = self._foldings[message.run_id] = Folding(expected or RunState(message.run_id))
+        folding.take(said)
+
+    def _fold_all(self, added: Sequence[Stored | Step], readings: Sequence[Reading]) -> None:
+        if len(added) != len(readings):
+            for message in added:
+                self._fold(message, _decoded(message.body))
             return
-        known = self._states.get(message.run_id)
-        if known is None:
-            known = self._expected.pop(message.run_id, None) or RunState(message.run_id)
-        self._states[message.run_id] = fold(known, said)
+        # The rule: everything was new. It was decoded when it was read.
+        for message, reading in zip(added, readings, strict=True):
+            arrival = reading.arrival
+            is_same = arrival is not None and arrival.n == message.n and arrival.writer == message.writer
+            said = reading.said if is_same else None
+            self._fold(message, _decoded(message.body) if said is None else said)
 
     # --- what a follower reads goes here ---
 
@@ -101,17 +113,20 @@ class Ledger:
         Raises:
             LogReplaced: Nothing was taken; the log is another one, and everything is to be read again.
         """
-        arrivals = [reading.arrival for reading in readings if reading.arrival is not None]
+        told = [reading for reading in readings if reading.arrival is not None]
+        arrivals = [reading.arrival for reading in told if reading.arrival is not None]
         with self._committing:
             try:
                 added = self.store.append(Batch(arrivals, places))
             except LogReplaced:
                 self._begin_anew()
                 raise
-            quiet = self._no_news(readings)
+            quiet = self._no_news(told)
             with self._lock:
                 self._places.update((place.path, place) for place in places)
-            self._tell(added, quiet)
+            self._tell(added, quiet, told)
+        if told and (said_at := seconds(told[-1].timestamp)) is not None:
+            self.lag_s = max(0.0, time.time() - said_at)
 
     def catch_up(self) -> None:
         """Fold and hand to viewers what other servers have committed to a log that is shared; from any thread.
@@ -125,20 +140,23 @@ class Ledger:
                 news = self.store.news()
                 with self._lock:
                     for run_id in news.forgotten:
-                        self._states.pop(run_id, None)
+                        self._foldings.pop(run_id, None)
                 self._tell(news.messages)
                 told = bool(news.messages)
 
-    def _tell(self, added: Sequence[Stored | Step], quiet: Set[str] = frozenset()) -> None:
+    def _tell(
+        self, added: Sequence[Stored | Step], quiet: Set[str] = frozenset(), readings: Sequence[Reading] = ()
+    ) -> None:
         """Fold what was committed, then hand it to viewers, the messages of `quiet` writers left out."""
         with self._lock:
-            for message in added:
-                self._fold(message)
-        steps = sum(isinstance(message, Step) for message in added)
+            self._fold_all(added, readings)
+        steps = sum(type(message) is Step for message in added)
         self.steps_committed += steps
         self.messages_committed += len(added) - steps
-        news = [message for message in added if message.writer not in quiet] if quiet else added
-        self._fanout.publish([frame_of(message) for message in newest_only(news)])
+        # Whoever attaches from here on finds all of it in the log.
+        if self._fanout.is_watched():
+            news = [message for message in added if message.writer not in quiet] if quiet else added
+            self._fanout.publish([frame_of(message) for message in newest_only(news)])
 
     def _no_news(self, readings: Sequence[Reading]) -> set[str]:
         """Writers whose messages are history: done before they were followed, or a hub that speaks of such a run."""
@@ -181,14 +199,15 @@ class Ledger:
         """Drop a run from the log."""
         self.store.forget(run_id, aged=aged)
         with self._lock:
-            self._states.pop(run_id, None)
+            self._foldings.pop(run_id, None)
             self._expected.pop(run_id, None)
 
     def forget_older_than(self, age_s: float) -> None:
         """Drop runs that ended longer ago than this."""
         limit = time.time() - age_s
         with self._lock:
-            old = [s.run_id for s in self._states.values() if ended(s) and (seconds(s.updated_at) or limit) < limit]
+            states = [folding.state() for folding in self._foldings.values()]
+            old = [s.run_id for s in states if ended(s) and (seconds(s.updated_at) or limit) < limit]
         for run_id in old:
             self.forget(run_id, aged=True)
 
@@ -253,7 +272,14 @@ class Ledger:
         if selection.run_id is not None:
             return [selection.run_id]
         with self._lock:
-            return [run_id for run_id, state in self._states.items() if not ended(state)]
+            return [run_id for run_id, folding in self._foldings.items() if not ended(folding.state())]
+
+
+def _decoded(body: bytes) -> Mapping[str, Any]:
+    try:
+        return _decode(body)
+    except ValueError:  # not an object: nobody's message, kept and shown as it is
+        return {}
 
 
 def expected(run_id: str, *, experiment_name: str, mode: str, total: int | None) -> RunState:

@@ -17,6 +17,7 @@ from federated_pneumonia_detection.progress.framing import (
     Line,
     decode_header,
     decode_line,
+    decode_lines,
 )
 
 __all__ = ["Entry", "Gap", "JournalReader", "read_at", "read_header", "read_small"]
@@ -192,6 +193,20 @@ class JournalReader:
         return [Damage(f"not one of our journals ({getattr(self, '_reason', 'no first line')})", 0)]
 
     def _lines(self, data: bytes) -> list[Entry]:
+        entries: list[Entry] = []
+        clean = decode_lines(data, self.byte) if self._steps else None
+        if clean is None:
+            return self._lines_one_by_one(data)
+        for line in clean:
+            if line.n > self.n + 1:
+                entries.append(Gap(self.n + 1, line.n, line.byte))
+            self.n = line.n
+            entries.append(line)
+        self.ended = line.type == "journal_end"
+        self.byte += len(data)
+        return entries
+
+    def _lines_one_by_one(self, data: bytes) -> list[Entry]:
         entries: list[Entry] = []
         at = self.byte
         damaged = False

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -8,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated_pneumonia_detection.progress.errors import NotAJournal
-from federated_pneumonia_detection.progress.framing import Damage, Line, decode_header, decode_line, encode_line
+from federated_pneumonia_detection.progress.framing import (
+    Damage,
+    Line,
+    decode_header,
+    decode_line,
+    decode_lines,
+    encode_line,
+)
 
 json_values = st.recursive(
     st.none()
@@ -30,9 +38,60 @@ bodies = st.builds(
 def test_a_line_gives_back_the_message_as_it_was_encoded(body: bytes, n: int) -> None:
     line = encode_line(body, n)
 
-    assert decode_line(line) == Line(body, n, json.loads(body)["type"])
+    said = json.loads(body)
+    assert decode_line(line) == Line(body, n, said["type"], 0, said)
     assert json.loads(line)["n"] == n
     assert line.count(b"\n") == 1
+
+
+@given(st.lists(bodies, min_size=1, max_size=5), st.integers(0, 2**53 - 5))
+def test_many_lines_at_once_say_what_they_say_one_by_one(several: list[bytes], first: int) -> None:
+    lines = [encode_line(body, n) for n, body in enumerate(several, first)]
+    decoded = decode_lines(b"".join(lines), 7)
+
+    assert decoded is not None
+    assert [line[:3] for line in decoded] == [decode_line(line)[:3] for line in lines]
+    assert [line.byte for line in decoded] == [7 + sum(map(len, lines[:at])) for at in range(len(lines))]
+    for line, body in zip(decoded, several, strict=True):
+        assert {**line.said, "n": None, "crc": None} == {**json.loads(body), "n": None, "crc": None}
+
+
+@given(st.lists(bodies, min_size=1, max_size=3), st.data())
+def test_many_lines_at_once_are_taken_only_if_each_of_them_would_be(several: list[bytes], data: st.DataObject) -> None:
+    lines = bytearray(b"".join(encode_line(body, n) for n, body in enumerate(several)))
+    bit = data.draw(st.integers(0, (len(lines) - 1) * 8 - 1))
+    lines[bit // 8] ^= 1 << bit % 8
+
+    assert decode_lines(bytes(lines)) is None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"type":"x","n":1.0',
+        b'{"type":"x","n":-1',
+        b'{"type":"x","n":9007199254740993',
+        b'{"type":"x","n": 1',
+        b'{"type":"x","n":true',
+        b'{"type":7,"n":1',
+        b'{"type":"x","timestamp":7,"n":1',
+        b'{"n":1',
+        b'{"type":"x"',
+        b'{"n":1,"type":"x"',
+        b'{"type":"x","a":' + b"[" * 300 + b"]" * 300 + b',"n":1',
+        b'{"type":"x\xff","n":1',
+        b'{"type":"x"}{"n":1',
+        b'[{"type":"x","n":1',
+        b'"type"',
+        b"",
+    ],
+)
+def test_a_right_checksum_does_not_make_a_message_one_by_one_or_many_at_once(head: bytes) -> None:
+    line = b'%b,"crc":"%08x"}\n' % (head, crc32(head))
+
+    assert isinstance(decode_line(line), Damage)
+    assert decode_lines(line) is None
+    assert decode_lines(encode_line(b'{"type":"x"}', 0) + line) is None
 
 
 @given(bodies, st.integers(1, 10**6), st.data())
