@@ -99,6 +99,8 @@ class HttpTransport:
             return Expected(said["expected"])
         if answer.status_code == 401:
             raise CannotShip(f"{self.url} does not know the token: {words}")
+        if answer.status_code == 422 and said.get("n") is None and said.get("line", 1) != 1:
+            return Away(f"a batch was damaged on its way to {self.url}: {words}")
         if answer.status_code in (403, 409, 413, 422) and (said or answer.status_code == 413):
             n = said.get("n")
             return Refused(answer.status_code, words, n if isinstance(n, int) else None)

@@ -181,7 +181,7 @@ def _line(text: bytes, number: int) -> Line:
         said = _decode(line.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _refused(line, number, "it is not one JSON object", "a flat object in UTF-8") from None
-    if said.get("type") != line.type:  # the first of two counts in one place, the last in another
+    if said.get("type") != line.type:  # whoever reads the first of two must not be told another than who reads the last
         raise _refused(line, number, "it has more than one type", "one `type`, first")
     if line.type in MARKS or line.type == "subscribed" or not 1 <= len(line.type) <= LONGEST_NAME:
         raise _refused(line, number, f"no logger writes a message of type {line.type[:60]!r}", "another type")
