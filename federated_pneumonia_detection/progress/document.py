@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from federated_pneumonia_detection.progress import liveness
@@ -23,6 +23,9 @@ LOST_AFTER_S = 600.0
 """How long after its last word a run that ended normally without saying how counts as lost, in seconds."""
 
 _STATUS = re.compile(rb'"status":"([a-z]+)"')
+_HUB_MODE = "hub"
+# What one writer's files tell, where there is more than one of them: a copy that lags behind has no last line either.
+_TELLS_MOST = (liveness.State.CLOSED, liveness.State.ALIVE, liveness.State.UNKNOWN, liveness.State.DEAD)
 
 
 def hub_stem(run_id: str) -> str:
@@ -49,7 +52,8 @@ class Document:
         self._readers: dict[Path, JournalReader] = {}
         self._sources: dict[Path, Source] = {}
         self._others: set[Path] = set()
-        self._folded: Folded | None = None
+        # The fold of the one source there is, as a rule.
+        self._folded: tuple[Source, Folded] | None = None
 
     def refresh(self, journals: Iterable[Path] | None = None) -> bool:
         """Read what was written since the last time; whether the document changes by it.
@@ -70,13 +74,13 @@ class Document:
 
     def summary(self) -> Summary:
         """Where the run (or the client's part) stands."""
-        sources = list(self._sources.values())
+        sources = self._of_each_writer()
         if len(sources) != 1:
             return fold(sources, self._client_id)
         # One writer is the rule; then only what is new is folded.
-        if self._folded is None:
-            self._folded = Folded(sources[0], self._client_id)
-        return self._folded.summary()
+        if self._folded is None or self._folded[0] is not sources[0]:
+            self._folded = sources[0], Folded(sources[0], self._client_id)
+        return self._folded[1].summary()
 
     def replace(self, status: str | None = None) -> None:
         """Read what is new, then replace the document, in one step for whoever reads it.
@@ -127,11 +131,19 @@ class Document:
         # A client may be called "hub"; only the run's own messages have the hub beside them.
         is_hub = self._client_id is None and path.name.startswith(self._stems[-1])
         self._sources[path] = Source(header, is_hub=is_hub)
-        self._folded = None
         return self._sources[path]
 
+    def _of_each_writer(self) -> list[Source]:
+        # Of a journal and its copies, which may lag behind, the one that says most.
+        longest: dict[str, Source] = {}
+        for source in self._sources.values():
+            known = longest.get(source.header.writer)
+            if known is None or len(source.said) > len(known.said):
+                longest[source.header.writer] = source
+        return list(longest.values())
+
     def _write(self, status: str | None) -> None:
-        sources = list(self._sources.values())
+        sources = self._of_each_writer()
         if not sources:
             return
         summary = self.summary()
@@ -158,16 +170,16 @@ def complete_dead(directory: str | os.PathLike[str]) -> list[Path]:
         The documents that were replaced.
     """
     folder = Path(directory)
-    groups: dict[tuple[str, str | None], list[Path]] = defaultdict(list)
+    groups: dict[tuple[str, str | None], dict[Path, JournalHeader]] = defaultdict(dict)
     for path in journals_in(folder):
         with contextlib.suppress(NotAJournal, OSError):  # not one of ours, or gone by now
             header = read_header(path)
-            groups[header.run_id, header.client_id].append(path)
+            groups[header.run_id, header.client_id][path] = header
     completed = []
-    for (run_id, client_id), paths in groups.items():
+    for (run_id, client_id), journals in groups.items():
         document = Document(folder, run_id, client_id)
         with contextlib.suppress(OSError, NotAJournal):  # a directory that may only be read: the reader still knows
-            if _complete(document, paths):
+            if _complete(document, journals):
                 completed.append(document.path)
     return completed
 
@@ -186,11 +198,11 @@ def journals_in(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def _complete(document: Document, paths: list[Path]) -> bool:
-    newest = max(path.stat().st_mtime for path in paths)
+def _complete(document: Document, journals: Mapping[Path, JournalHeader]) -> bool:
+    newest = max(path.stat().st_mtime for path in journals)
     if _is_complete(document.path, newest):
         return False
-    states = [liveness.state(path) for path in paths if ".hub" not in path.suffixes] or [liveness.State.CLOSED]
+    states = _states_of_writers(journals) or [liveness.State.CLOSED]
     if any(state in (liveness.State.ALIVE, liveness.State.UNKNOWN) for state in states):
         return False
     status = None
@@ -198,9 +210,19 @@ def _complete(document: Document, paths: list[Path]) -> bool:
         status = "failed"
     elif time.time() - newest > LOST_AFTER_S:
         status = "lost"
-    document.refresh(paths)
+    document.refresh(journals)
     document.replace(status)
     return True
+
+
+def _states_of_writers(journals: Mapping[Path, JournalHeader]) -> list[liveness.State]:
+    # The hub lives as long as its server: what it says about a run is no sign of the run's life.
+    states: dict[str, liveness.State] = {}
+    for path, header in journals.items():
+        if header.mode != _HUB_MODE:
+            found = (liveness.state(path), states.get(header.writer, liveness.State.DEAD))
+            states[header.writer] = min(found, key=_TELLS_MOST.index)
+    return list(states.values())
 
 
 def _is_complete(path: Path, newest_journal: float) -> bool:

@@ -23,7 +23,7 @@ from federated_pneumonia_detection.progress.document_fold import (
     merged,
     render,
 )
-from federated_pneumonia_detection.progress.framing import JournalHeader, Line
+from federated_pneumonia_detection.progress.framing import JournalHeader, Line, encode_line
 
 MakeJournal = Callable[..., Path]
 MakeHeader = Callable[..., JournalHeader]
@@ -201,6 +201,36 @@ def test_a_normal_end_without_a_word_is_lost_after_ten_minutes_and_never_an_erro
     os.utime(path, (moment, moment))
     complete_dead(tmp_path)
     assert json.loads((tmp_path / "run.json").read_bytes())["metadata"]["status"] == status
+
+
+def test_a_copy_that_lags_behind_is_neither_told_twice_nor_taken_for_a_death(
+    tmp_path: Path, make_journal: MakeJournal, make_header: MakeHeader, dead_pid: int
+) -> None:
+    # A backup of a journal, made in the middle of the run, has no last line, and its pid is gone later on.
+    path = make_journal(at(1, "run_start"), at(2, "epoch_start", epoch=1), pid=dead_pid)
+    (tmp_path / "backup.jsonl").write_bytes(path.read_bytes())
+    with path.open("ab") as file:
+        file.write(encode_line(json.dumps(at(3, "epoch_start", epoch=2)).encode(), 3))
+        file.write(encode_line(b'{"type":"journal_end","timestamp":"2026-11-24T12:00:04+00:00"}', 4))
+
+    complete_dead(tmp_path)
+    told = json.loads((tmp_path / "run.json").read_bytes())
+    assert told["metadata"]["status"] == "running"
+    assert [message["type"] for message in told["epochs"]] == ["run_start", "epoch_start", "epoch_start"]
+
+
+def test_a_hub_that_lives_and_has_spoken_before_does_not_keep_a_dead_runs_document_open(
+    tmp_path: Path, make_journal: MakeJournal, dead_pid: int
+) -> None:
+    # A server that was started again has the second journal of its name, and only `.hub.jsonl` was taken for a hub's.
+    make_journal(at(1, "run_start"), pid=dead_pid)
+    make_journal(at(2, "alert"), mode="hub", pid=dead_pid).rename(tmp_path / "run.hub.jsonl")
+    make_journal(at(3, "alert"), mode="hub").rename(tmp_path / "run.hub~2.jsonl")
+
+    assert complete_dead(tmp_path) == [tmp_path / "run.json"]
+    told = json.loads((tmp_path / "run.json").read_bytes())
+    assert told["metadata"]["status"] == "failed"
+    assert [message["type"] for message in told["epochs"]] == ["run_start", "alert", "alert"]
 
 
 def test_strange_files_are_passed_over(tmp_path: Path, make_journal: MakeJournal, dead_pid: int) -> None:
