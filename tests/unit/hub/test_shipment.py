@@ -100,7 +100,7 @@ WRONG: list[tuple[bytes, str, int | None, int | None]] = [
     (body(encode_line(b'{"type":"said","timestamp":"%b","x":"\xff"}' % WHEN.encode(), 1)), "Line 2", 2, None),
     (
         body(encode_line(b'{"type":"said","type":"training_complete","timestamp":"%b"}' % WHEN.encode(), 1)),
-        "final",
+        "type",
         2,
         1,
     ),
