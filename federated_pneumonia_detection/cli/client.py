@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from federated_pneumonia_detection.cli.credentials import TOKEN_VARIABLE, token_for, trusted
 from federated_pneumonia_detection.cli.feed import DEFAULT_URL
 
 __all__ = ["Client", "ServerAway", "ServerRefused"]
@@ -19,27 +21,55 @@ PAGE = 200
 class ServerAway(ConnectionError):
     """No server answers at that URL."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(f"no server answers at {url}; start one with `fpd serve`, or name another with --url")
+    def __init__(self, url: str, error: Exception | None = None) -> None:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            super().__init__(f"the server at {url} shows a certificate that nobody here trusts; name its CA with --ca")
+        else:
+            super().__init__(f"no server answers at {url}; start one with `fpd serve`, or name another with --url")
 
 
 class ServerRefused(ValueError):
     """The server answered with a problem; `str()` is that problem in one line, `status` the HTTP status."""
 
     def __init__(self, problem: dict[str, Any], status: int) -> None:
-        right = "`fpd runs` lists those there are." if status == 404 else problem.get("detail") or ""
+        right = _RIGHT.get(status) or problem.get("detail") or ""
         told = f"{problem.get('title') or f'the server answered HTTP {status}'} {right}"
         super().__init__(" ".join(told.split()))
         self.status = status
 
 
-class Client:
-    """HTTP to one server. Context manager."""
+_RIGHT = {
+    401: f"Name one that holds by {TOKEN_VARIABLE} or --token-file.",
+    404: "`fpd runs` lists those there are.",
+}
 
-    def __init__(self, url: str = DEFAULT_URL, *, timeout_s: float = 10) -> None:
+
+class Client:
+    """HTTP to one server. Context manager.
+
+    Args:
+        url: where it is.
+        token_file: a file that holds the token to show; `None` takes it from the environment, if it is there.
+        ca: certificates to trust instead of the well-known ones.
+        timeout_s: how long an answer may take.
+
+    Raises:
+        BadParameter: the token or the certificates cannot be used.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, token_file: Path | None = None, ca: Path | None = None, timeout_s: float = 10
+    ) -> None:
         self.url = url.rstrip("/")
-        # No proxy: a server of ours is on this machine, or at the end of a tunnel.
-        self._http = httpx.Client(base_url=self.url, timeout=timeout_s, trust_env=False)
+        token = token_for(self.url, token_file)
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={} if token is None else {"authorization": f"Bearer {token}"},
+            verify=trusted(ca) if self.url.startswith("https://") else True,
+            timeout=timeout_s,
+            # No proxy: a server of ours is on this machine, in this house, or at the end of a tunnel.
+            trust_env=False,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -52,8 +82,8 @@ class Client:
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **options)
-        except httpx.TransportError:
-            raise ServerAway(self.url) from None
+        except httpx.TransportError as error:
+            raise ServerAway(self.url, error) from None
         if answer.is_error:
             try:
                 problem = answer.json()

@@ -15,6 +15,7 @@ from federated_pneumonia_detection.cli import (
     runs,
     serve,
     ship,
+    token,
     train,
     watch,
 )
@@ -51,6 +52,7 @@ app.command("runs")(runs.runs)
 app.command("logs")(runs.logs)
 app.command("export")(runs.export)
 app.command("ship")(ship.ship)
+app.add_typer(token.app, name="token")
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(data.app, name="data")

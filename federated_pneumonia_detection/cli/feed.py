@@ -50,7 +50,9 @@ class _Patient:
 
 
 @contextmanager
-def open_feed(url: str | None, log_dir: Path | None) -> Iterator[Feed]:
+def open_feed(
+    url: str | None, log_dir: Path | None, *, token_file: Path | None = None, ca: Path | None = None
+) -> Iterator[Feed]:
     """The feed that the two options mean: the one that is given, else a server that answers, else the journals here."""
     if url is not None and log_dir is not None:
         raise typer.BadParameter("give either --url or --log-dir, not both")
@@ -59,7 +61,7 @@ def open_feed(url: str | None, log_dir: Path | None) -> Iterator[Feed]:
     if log_dir is None:
         from federated_pneumonia_detection.cli.client import Client
 
-        with Client(url or DEFAULT_URL) as client:
+        with Client(url or DEFAULT_URL, token_file=token_file, ca=ca) as client:
             if url is not None or client.answers() or not DEFAULT_LOG_DIR.is_dir():
                 yield _Patient(client)
                 return

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from federated_pneumonia_detection.cli.credentials import Ca, TokenFile
 from federated_pneumonia_detection.cli.feed import DEFAULT_URL, LogDir, Run, Url, open_feed
 from federated_pneumonia_detection.cli.lines import PHANTOMS, printable, rate
 
@@ -14,13 +15,13 @@ __all__ = ["export", "logs", "runs"]
 Server = Annotated[str, typer.Option("--url", help="The server to ask.")]
 
 
-def runs(url: Url = None, log_dir: LogDir = None) -> None:
+def runs(url: Url = None, log_dir: LogDir = None, token_file: TokenFile = None, ca: Ca = None) -> None:
     """List the runs, newest first."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    with open_feed(url, log_dir) as feed:
+    with open_feed(url, log_dir, token_file=token_file, ca=ca) as feed:
         found = feed.runs()
     if not found:
         typer.echo("No runs yet. `fpd demo` makes two, `fpd train centralized` one.")
@@ -42,11 +43,11 @@ def runs(url: Url = None, log_dir: LogDir = None) -> None:
     console.print(table)
 
 
-def logs(run: Run = "latest", url: Server = DEFAULT_URL) -> None:
+def logs(run: Run = "latest", url: Server = DEFAULT_URL, token_file: TokenFile = None, ca: Ca = None) -> None:
     """Print what the process of a run has printed (of runs that the server started)."""
     from federated_pneumonia_detection.cli.client import Client
 
-    with Client(url) as client:
+    with Client(url, token_file=token_file, ca=ca) as client:
         typer.echo(client.log(run), nl=False)
 
 
@@ -54,13 +55,15 @@ def export(
     run: Run = "latest",
     form: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="csv or jsonl.")] = "csv",
     url: Server = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca: Ca = None,
 ) -> None:
     """Print a run's metrics, for a notebook or a spreadsheet."""
     import sys
 
     from federated_pneumonia_detection.cli.client import Client
 
-    with Client(url) as client:
+    with Client(url, token_file=token_file, ca=ca) as client:
         for part in client.export(run, form):
             sys.stdout.buffer.write(part)
     sys.stdout.flush()

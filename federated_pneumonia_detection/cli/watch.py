@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from federated_pneumonia_detection.cli.credentials import Ca, TokenFile
 from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Run, Url, open_feed
 from federated_pneumonia_detection.cli.lines import PHANTOMS, line, metric_words, printable
 
@@ -146,8 +147,10 @@ def follow(feed: Feed, run_id: str, *, stop: Callable[[], bool] = lambda: False)
     return _live(feed, run_id, stop, Console())
 
 
-def watch(run: Run = "latest", url: Url = None, log_dir: LogDir = None) -> None:
+def watch(
+    run: Run = "latest", url: Url = None, log_dir: LogDir = None, token_file: TokenFile = None, ca: Ca = None
+) -> None:
     """Watch a run live: the sentence that says what is happening, the numbers, each hospital."""
-    with open_feed(url, log_dir) as feed:
+    with open_feed(url, log_dir, token_file=token_file, ca=ca) as feed:
         status = follow(feed, str(feed.run(run)["run_id"]))
     raise typer.Exit(0 if status == "completed" else 1)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from federated_pneumonia_detection.server.tokens import redact
+
 __all__ = ["JsonLines", "ServerLog", "keeping"]
 
 LARGEST_BYTES = 5_000_000
@@ -27,7 +29,8 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "colo
 class JsonLines(logging.Formatter):
     """One JSON object for each record: `time`, `level`, `logger`, `event`, what `extra` gave, and any `exception`.
 
-    A newline or an escape sequence in an event is a character of a JSON string, never a line of its own.
+    A newline or an escape sequence in an event is a character of a JSON string, never a line of its own. No line holds
+    a token, whoever wrote it.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -41,7 +44,7 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        return redact(msgspec.json.encode(line, enc_hook=str).decode())
 
 
 class _OneLine(logging.Formatter):
@@ -52,7 +55,7 @@ class _OneLine(logging.Formatter):
         self._path = path
 
     def format(self, record: logging.LogRecord) -> str:
-        event = " ".join(record.getMessage().split())
+        event = redact(" ".join(record.getMessage().split()))
         shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in event)
         where = f" (the traceback is in {self._path})" if record.exc_info else ""
         return f"{record.levelname.lower()}: {shown}{where}"
