@@ -16,6 +16,7 @@ from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
 from federated_pneumonia_detection.hub.hub_journal import HubJournals
 from federated_pneumonia_detection.hub.ledger import Ledger
 from federated_pneumonia_detection.hub.state import ended
+from federated_pneumonia_detection.hub.times import seconds
 from federated_pneumonia_detection.hub.verdicts import ExitReport, Verdict, Witness, verdicts
 from federated_pneumonia_detection.progress.clock import now
 from federated_pneumonia_detection.progress.document import complete_dead
@@ -210,4 +211,5 @@ def _witness(journal: FollowedJournal) -> Witness:
         host=header.host,
         heard_at=_heard_at(journal),
         directory=str(Path(journal.path).parent),
+        started_at=seconds(header.start),
     )

@@ -44,6 +44,8 @@ class Witness(NamedTuple):
     heard_at: float
     """When something was last written to it, or its machine last vouched for it, in seconds since 1970."""
     directory: str
+    started_at: float | None = None
+    """When its writer began it, by that machine's clock then, in seconds since 1970."""
 
 
 class Verdict(NamedTuple):
@@ -73,10 +75,12 @@ def verdicts(
     if not witnesses or (ended(state) and state.status != "lost"):
         return []
     told = set(state.told)
+    witnesses = _of_each_writer(witnesses)
     begun = seconds(state.begun) if state.attempt > 1 else None
     if begun is not None:
-        # Who was done before this attempt began has nothing to do with it.
-        witnesses = [witness for witness in witnesses if witness.alive or witness.heard_at >= begun]
+        # Who was done before this attempt began has nothing to do with it; who began it has, wherever a clock went.
+        first = _who_began(witnesses, begun)
+        witnesses = [w for w in witnesses if w.alive or w.heard_at >= begun or w is first]
     leaders = [witness for witness in witnesses if witness.client_id is None]
     fallen = [witness for witness in leaders if witness.died and _death(witness) not in told]
     if fallen and not any(witness.alive for witness in leaders):
@@ -86,6 +90,29 @@ def verdicts(
     if not found and witnesses:
         found = _silences(state, witnesses, now)
     return [verdict for verdict in found if verdict.about not in told]
+
+
+def _of_each_writer(witnesses: Sequence[Witness]) -> list[Witness]:
+    """Of a journal and its copies (a backup that lags behind, a mirror of what is here too) the one that tells most."""
+    best: dict[str, Witness] = {}
+    for witness in witnesses:
+        known = best.get(witness.writer)
+        if known is None or _tells_less(witness) < _tells_less(known):
+            best[witness.writer] = witness
+    return list(best.values())
+
+
+def _tells_less(witness: Witness) -> tuple[int, float]:
+    # A last line stands for itself; then who is seen to live, or to have died, before who is only heard of.
+    if not witness.alive:
+        return (2 if witness.died else 0), -witness.heard_at
+    return (3 if witness.remote else 1), -witness.heard_at
+
+
+def _who_began(witnesses: Sequence[Witness], begun: float) -> Witness | None:
+    """Whose first message began the attempt: of those who lead, the last that made its journal before."""
+    leaders = [w for w in witnesses if w.client_id is None and w.started_at is not None and w.started_at <= begun]
+    return max(leaders, key=lambda witness: witness.started_at or 0.0, default=None)
 
 
 def _death(witness: Witness) -> str:

@@ -25,7 +25,7 @@ LOST_AFTER_S = 600.0
 _STATUS = re.compile(rb'"status":"([a-z]+)"')
 _HUB_MODE = "hub"
 # What one writer's files tell, where there is more than one of them: a copy that lags behind has no last line either.
-_TELLS_MOST = (liveness.State.CLOSED, liveness.State.ALIVE, liveness.State.UNKNOWN, liveness.State.DEAD)
+_TELLS_MOST = (liveness.State.CLOSED, liveness.State.ALIVE, liveness.State.DEAD, liveness.State.UNKNOWN)
 
 
 def hub_stem(run_id: str) -> str:
@@ -220,7 +220,7 @@ def _states_of_writers(journals: Mapping[Path, JournalHeader]) -> list[liveness.
     states: dict[str, liveness.State] = {}
     for path, header in journals.items():
         if header.mode != _HUB_MODE:
-            found = (liveness.state(path), states.get(header.writer, liveness.State.DEAD))
+            found = (liveness.state(path), states.get(header.writer, liveness.State.UNKNOWN))
             states[header.writer] = min(found, key=_TELLS_MOST.index)
     return list(states.values())
 

@@ -6,6 +6,7 @@ import pytest
 
 from federated_pneumonia_detection.hub.fold import fold_all
 from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.hub.times import seconds
 from federated_pneumonia_detection.hub.verdicts import ExitReport, Verdict, Witness, verdicts
 
 NOW = 1_000_000.0
@@ -41,6 +42,24 @@ def types(found: list[Verdict]) -> list[str]:
 
 def test_of_a_living_run_there_is_nothing_to_say() -> None:
     assert verdicts(state(), [witness()], now=NOW) == []
+
+
+def test_a_copy_of_a_journal_that_lags_behind_is_no_second_writer() -> None:
+    # A backup made in the middle of the run has no last line, and its pid is gone once the run is over.
+    assert verdicts(state(), [witness(**CLOSED), witness(**DEAD)], now=NOW) == []
+    assert verdicts(state(), [witness(**DEAD), witness()], now=NOW) == []
+    assert types(verdicts(state(), [witness(**DEAD), witness(remote=True)], now=NOW)) == ["training_error"]
+
+
+def test_a_clock_set_back_in_the_middle_of_an_attempt_does_not_hide_its_death() -> None:
+    again = state({"type": "run_start", "attempt": 2, "timestamp": "1970-01-12T13:30:00+00:00"})
+    begun = seconds("1970-01-12T13:30:00+00:00")
+    assert begun is not None
+    first = witness("first", **DEAD, heard_at=begun - 10, started_at=begun - 60)
+    second = witness("second", **DEAD, heard_at=begun - 7200, started_at=begun - 0.001)
+    (found,) = verdicts(again, [first, second], now=NOW)
+    assert found.about == "death:second"
+    assert verdicts(again, [first, second._replace(alive=True, died=False)], now=NOW) == []
 
 
 def test_a_run_whose_leader_died_has_failed() -> None:
