@@ -65,6 +65,7 @@ class _Journal:
         self.size = -1
         self.state = liveness.State.ALIVE
         self.sent_at = 0.0
+        self.changed_at = 0.0
         self.told = False
 
     @property
@@ -229,7 +230,7 @@ class Shipper:
         if journal is None or journal.inode != status.st_ino:
             journal = self._found(entry.path, status)
         if journal is not None and journal.size != status.st_size:
-            journal.size = status.st_size
+            journal.size, journal.changed_at = status.st_size, status.st_mtime
             self._dirty.add(entry.path)
 
     def _found(self, path: str, status: os.stat_result) -> _Journal | None:
@@ -299,14 +300,18 @@ class Shipper:
     # --- sending ---
 
     def _next(self) -> _Journal | None:
-        """Whose turn it is: new lines and what else is due take turns; of each, who waited longest."""
+        """Whose turn it is.
+
+        New lines and what else is due take turns; of each, who waited longest, and of those that never had a turn the
+        newest: at the start there may be a thousand old journals to ask about, and one that grows.
+        """
         now = self._clock()
         due = [journal for journal in self._journals.values() if journal.outbox.due(now) == 0.0]
         if not due:
             return None
         self._turns += 1
         has_lines = self._turns % 2 == 1
-        return min(due, key=lambda journal: (journal.outbox.has_lines is not has_lines, journal.sent_at))
+        return min(due, key=lambda one: (one.outbox.has_lines is not has_lines, one.sent_at, -one.changed_at))
 
     def _send(self, journal: _Journal) -> None:
         outbox = journal.outbox

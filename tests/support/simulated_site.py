@@ -53,6 +53,7 @@ class SimulatedTime:
         return True
 
     def wait(self, timeout_s: float) -> set[str]:
+        timeout_s = max(0.0, timeout_s)
         if self._events and not self._changed:
             # Woken by the next event, as inotify would.
             timeout_s = min(timeout_s, max(0.0, self._events[0][0] - self.now))
