@@ -73,8 +73,8 @@ class Database(Protocol):
             Where it stands when the transaction has ended.
         """
 
-    def reached(self, log_id: str, top: int) -> None:
-        """The log has come this far: after the commit, and before anybody is told of it."""
+    def reached(self, log_id: str, top: int, changes: int) -> None:
+        """The log has come this far by so many changes: after the commit, and before anybody is told of it."""
 
     def standing(self, connection: Connection) -> Standing | None:
         """Where the log stands now; `None` when its one row is not there."""

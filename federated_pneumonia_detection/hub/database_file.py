@@ -41,9 +41,9 @@ class DatabaseFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # What was opened: the inodes of the file and of its write-ahead log, and the greatest size seen.
+        # What was opened: the inodes of the file and of its write-ahead log, its size, and when it was last written to.
         self._inodes: tuple[int | None, int | None] = (None, None)
-        self._size = 0
+        self._size = self._written = 0
         self._lock: IO[str] | None = None
         self._top_fd: int | None = None
         self._noted: tuple[str, int] | None = None
@@ -103,27 +103,34 @@ class DatabaseFile:
 
     def opened(self, log_id: str, top: int) -> None:
         """The database has been opened: this is the file to look for from now on."""
-        status = self.path.stat()
-        self._inodes, self._size = (status.st_ino, _inode(self._beside("-wal"))), status.st_size
+        self._inodes = _status(self.path).st_ino, self._log().st_ino or None
+        self.written()
         self.reached(log_id, top)
+
+    def written(self) -> None:
+        """This process has written to the file itself; else its log alone is written to."""
+        status = _status(self.path)
+        self._size, self._written = status.st_size, status.st_mtime_ns
 
     def is_gone(self) -> bool:
         """Whether the file that was opened lies there no more, or its write-ahead log, or part of it was cut off."""
-        try:
-            status = self.path.stat()
-        except FileNotFoundError:
+        status, (file, log) = _status(self.path), self._inodes
+        if status.st_ino != file or (log is not None and self._log().st_ino != log):
             return True
-        file, log = self._inodes
-        if status.st_ino != file or (log is not None and _inode(self._beside("-wal")) != log):
-            return True
-        # It only grows: what is free in it is used again, and nobody here compacts it.
-        shorter = status.st_size < self._size
-        self._size = status.st_size
-        return shorter
+        # It only grows: what is free in it is used again, and nobody compacts it while it is held.
+        return status.st_size < self._size
+
+    def was_written_to(self) -> bool:
+        """Whether somebody else has written to it since."""
+        return _status(self.path).st_mtime_ns != self._written
+
+    def _log(self) -> os.stat_result:
+        return _status(self._beside("-wal"))
 
     def reached(self, log_id: str, top: int) -> None:
         """Note how far the log has come: after the commit, and before anybody is told of it."""
-        self._note(log_id, top, "open")
+        if self._noted != (log_id, top):
+            self._note(log_id, top, "open")
 
     def went_back(self, log_id: str, top: int) -> bool:
         """Whether the log had come further than this before, or may have.
@@ -162,8 +169,13 @@ class DatabaseFile:
             self._lock = None
 
 
-def _inode(path: Path) -> int | None:
+def _inode(path: Path) -> int:
+    return _status(path).st_ino
+
+
+def _status(path: Path) -> os.stat_result:
+    """The file's status; all zeros where there is none."""
     try:
-        return path.stat().st_ino
+        return path.stat()
     except FileNotFoundError:
-        return None
+        return os.stat_result((0,) * 10)

@@ -154,7 +154,7 @@ class PostgresDatabase:
         connection.exec_driver_sql(f"NOTIFY {CHANNEL}, '{self._name}'")
         return self.standing(connection) or now
 
-    def reached(self, log_id: str, top: int) -> None:
+    def reached(self, log_id: str, top: int, changes: int) -> None:
         """The database itself says how far it is."""
 
     def standing(self, connection: Connection) -> Standing | None:

@@ -157,7 +157,8 @@ class SqlStore:
                 return self._append(batch)
             except _Another:
                 self._begin_anew()
-            except sa.exc.SQLAlchemyError as error:
+            except Exception as error:
+                # Also what failed behind the commit: what was committed is told by the next try.
                 self._in_doubt = True
                 if isinstance(error, sa.exc.DBAPIError) and self._database.is_lost(error, self.log_id):
                     self._begin_anew()
@@ -173,8 +174,8 @@ class SqlStore:
             self._appender.note(connection, batch.places, at=self._database.paths_at)
             if added:
                 now = self._database.leave(connection, now._replace(top=top))
-        if top > self._seen.top:
-            self._database.reached(now.log_id, top)
+        if added:
+            self._database.reached(now.log_id, top, len(added))
         self._seen, self._in_doubt = now, False
         self._dropped += others.forgotten
         return [*others.messages, *added] if others.messages else added
@@ -263,12 +264,13 @@ class SqlStore:
                 self._database.enter(connection)
                 now = self._database.standing(connection) or self._seen
                 dropped = self._database.forgotten_since(connection, self._seen, now)
-                last = delete_run(connection, run_id, places=not aged and not self.is_shared)
+                last, changes = delete_run(connection, run_id, places=not aged and not self.is_shared)
                 floor = max(now.floor, last) if aged else now.floor
                 connection.execute(_SET_FLOOR, {"new_floor": floor})
                 self._database.dropped(connection, run_id)
                 forgotten = self._database.leave(connection, now).forgotten
             self._appender.forget()
+            self._database.reached(self.log_id, self.top, changes)
             # What others have committed meanwhile is not told yet: only this has been seen.
             self._seen = self._seen._replace(floor=floor, forgotten=forgotten)
             self._dropped += dropped

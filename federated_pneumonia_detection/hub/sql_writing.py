@@ -6,7 +6,9 @@ insert that SQLAlchemy compiles for each batch costs more than the database need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -18,6 +20,9 @@ from federated_pneumonia_detection.hub.tables import places as places_table
 __all__ = ["Appender", "delete_run"]
 
 _RowKey = tuple[str, str, str]
+# As their constructors, without the time these take for each argument.
+_new_stored = cast(Callable[[tuple[Any, ...]], Stored], partial(tuple.__new__, Stored))
+_new_step = cast(Callable[[tuple[Any, ...]], Step], partial(tuple.__new__, Step))
 
 _SET_TOP = sa.update(meta).values(top=sa.bindparam("new_top"))
 _HIGHEST = sa.select(
@@ -26,9 +31,11 @@ _HIGHEST = sa.select(
         for table in (messages, steps)
     )
 )
-_HAS = sa.select(
+_NUMBERS = sa.union_all(
     *(
-        sa.exists().where(table.c.writer == sa.bindparam("of"), table.c.n == sa.bindparam("number"))
+        sa.select(table.c.n).where(
+            table.c.writer == sa.bindparam("of"), table.c.n.between(sa.bindparam("first"), sa.bindparam("last"))
+        )
         for table in (messages, steps)
     )
 )
@@ -40,10 +47,8 @@ _LAST_ROW = sa.select(sa.func.max(steps.c.row)).where(
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
-    # Values go in as they are, a client nobody named included: the database makes the empty text of it.
-    values = ", ".join(f"coalesce(?, '{NOBODY}')" if name == "client_id" else "?" for name in columns)
     names = ", ".join(f'"{name}"' for name in columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({values})"
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
 
 
 _ADD_MESSAGES = _insert("messages", Stored._fields)
@@ -95,20 +100,35 @@ class Appender:
         """
         if self._fit is not None:
             arrivals = [self._fit(arrival) for arrival in arrivals]
+        highest = self._highest
+        # The numbers that are stored, of writers of whom one came that is not above their highest.
+        taken: dict[str, set[int]] = {}
         added: list[Stored | Step] = []
-        said: list[Stored] = []
-        stepped: list[Step] = []
-        for arrival in self._new(connection, arrivals):
-            if arrival.type == "step":
-                step = _step(arrival, self._next_row(connection, arrival), top)
-                stepped.append(step)
-                added.append(step)
+        # Plain tuples: a driver takes a subclass of them one item after the other.
+        said: list[tuple[Any, ...]] = []
+        stepped: list[tuple[Any, ...]] = []
+        for at, (writer, n, run_id, client_id, type_, phase, body) in enumerate(arrivals):
+            known = highest.get(writer)
+            if known is None:
+                known = _highest(connection, writer)
+            if n > known:
+                highest[writer] = n
+            else:
+                highest[writer] = known
+                if writer not in taken:
+                    taken[writer] = _stored(connection, writer, arrivals) | _numbers(arrivals[:at], writer)
+                if n in taken[writer]:
+                    continue
+            if taken and writer in taken:
+                taken[writer].add(n)
+            if type_ == "step":
+                row = self._next_row(connection, (run_id, client_id or NOBODY, phase))
+                stepped.append((row, run_id, client_id or NOBODY, phase, body, top, writer, n))
+                added.append(_new_step((row, run_id, client_id, phase, body, top, writer, n)))
             else:
                 top += 1
-                writer, n, run_id, client_id, type_, phase, body = arrival
-                stored = Stored(top, run_id, client_id, type_, phase, body, writer, n)
-                said.append(stored)
-                added.append(stored)
+                said.append((top, run_id, client_id or NOBODY, type_, phase, body, writer, n))
+                added.append(_new_stored((top, run_id, client_id, type_, phase, body, writer, n)))
         if said:
             connection.exec_driver_sql(self._add_messages, said)
             connection.execute(_SET_TOP, {"new_top": top})
@@ -123,32 +143,7 @@ class Appender:
         if values:
             connection.exec_driver_sql(self._set_places, values)
 
-    def _new(self, connection: Connection, arrivals: Sequence[Arrival]) -> Iterator[Arrival]:
-        """Those of whose writer and number nothing is stored yet, each once."""
-        highest = self._highest
-        # The pairs of this batch, made only once a number comes that is not above its writer's highest.
-        seen: set[tuple[str, int]] | None = None
-        for at, arrival in enumerate(arrivals):
-            writer, n = arrival.writer, arrival.n
-            known = highest.get(writer)
-            if known is None:
-                found = connection.execute(_HIGHEST, {"of": writer}).one()
-                known = max(n or 0 for n in found)
-            if n > known:
-                highest[writer] = n
-                if seen is not None:
-                    seen.add((writer, n))
-                yield arrival
-                continue
-            highest[writer] = known
-            if seen is None:
-                seen = {(earlier.writer, earlier.n) for earlier in arrivals[:at]}
-            if (writer, n) not in seen and not any(connection.execute(_HAS, {"of": writer, "number": n}).one()):
-                yield arrival
-            seen.add((writer, n))
-
-    def _next_row(self, connection: Connection, step: Arrival) -> int:
-        key = (step.run_id, step.client_id or NOBODY, step.phase)
+    def _next_row(self, connection: Connection, key: _RowKey) -> int:
         row = self._rows.get(key)
         if row is None:
             row = connection.execute(_LAST_ROW, {"run": key[0], "client": key[1], "part": key[2]}).scalar() or 0
@@ -156,13 +151,32 @@ class Appender:
         return row + 1
 
 
-def delete_run(connection: Connection, run_id: str, *, places: bool) -> int:
-    """Delete what a run has said; its newest offset.
+def _highest(connection: Connection, writer: str) -> int:
+    """The highest number that is stored of a writer."""
+    return max(n or 0 for n in connection.execute(_HIGHEST, {"of": writer}).one())
+
+
+def _numbers(arrivals: Sequence[Arrival], writer: str) -> set[int]:
+    return {arrival.n for arrival in arrivals if arrival.writer == writer}
+
+
+def _stored(connection: Connection, writer: str, arrivals: Sequence[Arrival]) -> set[int]:
+    """The numbers of a writer that are stored, as far as a batch asks for them."""
+    asked = _numbers(arrivals, writer)
+    between = {"of": writer, "first": min(asked), "last": max(asked)}
+    return set(connection.execute(_NUMBERS, between).scalars())
+
+
+def delete_run(connection: Connection, run_id: str, *, places: bool) -> tuple[int, int]:
+    """Delete what a run has said.
 
     Args:
         connection: In a transaction.
         run_id: The run.
         places: Whether to delete also how far its journals have been read.
+
+    Returns:
+        Its newest offset, and how many rows were deleted.
     """
     of_run = messages.c.run_id == run_id
     last = connection.execute(sa.select(sa.func.max(messages.c.offset)).where(of_run)).scalar() or 0
@@ -171,11 +185,6 @@ def delete_run(connection: Connection, run_id: str, *, places: bool) -> int:
             sa.select(messages.c.writer).where(of_run), sa.select(steps.c.writer).where(steps.c.run_id == run_id)
         )
         connection.execute(sa.delete(places_table).where(places_table.c.writer.in_(writers)))
-    connection.execute(sa.delete(messages).where(of_run))
-    connection.execute(sa.delete(steps).where(steps.c.run_id == run_id))
-    return int(last)
-
-
-def _step(arrival: Arrival, row: int, at: int) -> Step:
-    writer, n, run_id, client_id, _, phase, body = arrival
-    return Step(row, run_id, client_id, phase, body, at, writer, n)
+    deleted = connection.execute(sa.delete(messages).where(of_run)).rowcount
+    deleted += connection.execute(sa.delete(steps).where(steps.c.run_id == run_id)).rowcount
+    return int(last), deleted

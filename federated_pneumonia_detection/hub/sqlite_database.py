@@ -20,6 +20,10 @@ __all__ = ["SqliteDatabase"]
 
 # Errors that a busy or full disk has as well: only a look at the file tells whether it is damaged.
 _DOUBTFUL = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR})
+# About as often as SQLite by itself, which counts the pages of its log.
+_PAGES_A_CHECKPOINT = 1000
+_PAGES_A_COMMIT = 6
+_CHANGES_A_PAGE = 8
 _STANDING = sa.select(meta.c.log_id, meta.c.top, meta.c.floor)
 
 
@@ -41,6 +45,10 @@ class SqliteDatabase:
     def __init__(self, url: sa.URL) -> None:
         self.url = url
         self._file = DatabaseFile.of(url)
+        self._engine: Engine | None = None
+        self._log_id = ""
+        # Written to the write-ahead log since it was last brought into the file, about.
+        self._pages = 0
 
     def connect(self) -> Engine:
         """Open it; a file that fails SQLite's own check is put aside first."""
@@ -48,9 +56,10 @@ class SqliteDatabase:
             self._file.hold()
             if not self._is_sound():
                 self._file.put_aside()
-        return self._engine()
+        self._engine = self._make_engine()
+        return self._engine
 
-    def _engine(self) -> Engine:
+    def _make_engine(self) -> Engine:
         engine = sa.create_engine(self.url)
         event.listen(engine, "connect", _prepare)
         return engine
@@ -59,7 +68,7 @@ class SqliteDatabase:
         """Whether the file passes SQLite's own check (one that is not there yet does), and holds that log."""
         if self._file is None or not self._file.path.exists():
             return True
-        engine = self._engine()
+        engine = self._make_engine()
         try:
             with engine.connect() as connection:
                 if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
@@ -88,6 +97,7 @@ class SqliteDatabase:
 
     def opened(self, log_id: str, top: int) -> None:
         """This is the file to look for from now on."""
+        self._log_id = log_id
         if self._file is not None:
             self._file.opened(log_id, top)
 
@@ -98,10 +108,17 @@ class SqliteDatabase:
         """Nobody else is there to be told."""
         return now
 
-    def reached(self, log_id: str, top: int) -> None:
-        """Note how far the log has come."""
-        if self._file is not None:
-            self._file.reached(log_id, top)
+    def reached(self, log_id: str, top: int, changes: int) -> None:
+        """Note how far the log has come, and bring it into the file from time to time."""
+        if self._file is None or self._engine is None:
+            return
+        self._file.reached(log_id, top)
+        self._pages += _PAGES_A_COMMIT + changes // _CHANGES_A_PAGE
+        if self._pages > _PAGES_A_CHECKPOINT:
+            self._pages = 0
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+            self._file.written()
 
     def standing(self, connection: Connection) -> Standing | None:
         """Where the log stands now."""
@@ -120,8 +137,22 @@ class SqliteDatabase:
         """Nobody else has to know."""
 
     def is_gone(self) -> bool:
-        """Whether the file that was opened lies there no more, or not whole."""
-        return self._file is not None and self._file.is_gone()
+        """Whether the file that was opened lies there no more, or not whole; then what is left is put aside."""
+        if self._file is None:
+            return False
+        if self._file.is_gone():
+            return True
+        if not self._file.was_written_to():
+            return False
+        # Whoever it was, it was not this process.
+        self._file.written()
+        try:
+            if self._is_sound(self._log_id):
+                return False
+        except DatabaseUnusable:  # it cannot be looked at now: when it is read next, it will be
+            return False
+        self._file.put_aside()
+        return True
 
     def is_lost(self, error: sa.exc.DBAPIError, log_id: str) -> bool:
         """Whether the file is damaged; then it is put aside."""
@@ -154,7 +185,8 @@ def _code(error: sa.exc.DBAPIError) -> int:
 def _prepare(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     # WAL: readers never wait for the one writer. NORMAL: a commit survives any kill of the process; a power cut may
-    # take the last ones, which the journals still have.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+    # take the last ones, which the journals still have. Checkpoints are ours, so that a write of somebody else's to the
+    # file itself is noticed.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "wal_autocheckpoint=0"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

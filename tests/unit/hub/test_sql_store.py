@@ -144,12 +144,41 @@ def test_a_database_deleted_while_in_use_is_begun_anew(path: Path, arrival: Make
     store.close()
 
 
+def test_what_fails_behind_the_commit_is_told_by_the_next_try_once(
+    path: Path, arrival: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(path)
+    store.append(Batch([arrival(1)]))
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space"):
+        full.setattr("os.pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        store.append(Batch([arrival(2), arrival(3)]))
+    assert store.top == 1
+
+    told = store.append(Batch([arrival(2), arrival(3), arrival(4)]))
+
+    assert [(message.n, getattr(message, "offset", None)) for message in told] == [(2, 2), (3, 3), (4, 4)]
+    assert store.append(Batch([arrival(4)])) == []
+    store.close()
+
+
+def test_its_write_ahead_log_stays_small(path: Path, arrival: Make) -> None:
+    store = opened(path)
+    for begin in range(0, 20_000, 100):
+        store.append(Batch([arrival(n, text="x" * 500) for n in range(begin + 1, begin + 101)]))
+
+    assert path.stat().st_size > 8_000_000
+    assert path.with_name(path.name + "-wal").stat().st_size < 8_000_000
+    store.check()
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
         ("nonsense", "no database URL"),
         ("sqlite:////nowhere/at/all/hub.sqlite3", "No such file"),
-        ("nosuchdb://host/name", "nosuchdb"),
+        ("nosuchdb://host/name", "only in SQLite and PostgreSQL"),
+        ("postgresql://fpd@127.0.0.1:1/name", "onnection refused"),
     ],
 )
 def test_a_database_that_cannot_be_opened_is_refused_in_one_line(url: str, says: str) -> None:
