@@ -121,53 +121,56 @@ class Folding:
     def take(self, message: Mapping[str, Any]) -> None:
         """Go on by one decoded message of this run; what is not of the type it should be counts as not told."""
         run = self._run
-        type_, time, client_id = text(message.get("type")), text(message.get("timestamp")), _client(message)
+        type_, time, client_id = text(message.get("type")), text(message.get("timestamp")), message.get("client_id")
         time_s = seconds(time)
+        self._frozen = None
+        # The newest time of all; compared here, since this is done for each message there is.
+        if self._updated_s is None:
+            run.updated_at, self._updated_s = time or run.updated_at, time_s
+        elif time_s is not None and time_s > self._updated_s:
+            run.updated_at, self._updated_s = time, time_s
+        if client_id is not None and type(client_id) is not str:
+            client_id = str(client_id)
         if type_ == "run_start" and client_id is None and (integer(message.get("attempt")) or 1) > run.attempt:
             self._begin(_afresh(run, self._told, time))
-            run = self._run
+            run, self._frozen = self._run, None
         elif run.attempt > 1 and type_ not in ("run_edited", "run_queued") and _less(time_s, self._begun_s):
             # What an earlier attempt still had to say is history, and changes nothing of this one.
-            self._update(time, time_s)
             return
         if client_id is not None:
-            self._client(client_id, time, time_s).take(type_, message, time, time_s)
-        else:
-            if type_ in _LEADS:
-                run.led = True
-            if type_ not in HUB_SAYS:
-                self._pacing.hear(time, time_s)
+            self._client(client_id, time).take(type_, message, time, time_s)
+        elif type_ in _LEADS:
+            run.led = True
         if type_ not in HUB_SAYS:
-            received = message.get("received")
-            if received is None:
-                self._sign_of_life(time, time_s)
-            else:
-                self._sign_of_life(text(received), seconds(text(received)))
+            self._hear(message, client_id is None, time, time_s)
         handler = _HANDLERS.get(type_)
         if handler is not None:
             handler(self, message, client_id, time)
-        self._update(time, time_s)
-        if run.begun is None and type_ not in HUB_SAYS:
+        about = message.get("about")
+        if type(about) is str:
+            self._told.add(about)
+
+    def _hear(self, message: Mapping[str, Any], is_leaders: bool, time: str, time_s: float | None) -> None:
+        # A sign of life: of whoever leads the run, or of a client.
+        run = self._run
+        if is_leaders:
+            self._pacing.hear(time, time_s)
+        received = message.get("received")
+        if received is not None:
+            self._sign_of_life(text(received), seconds(text(received)))
+        elif time_s is not None and (self._heard_s is None or time_s > self._heard_s):
+            run.heard, self._heard_s = time, time_s
+        if run.begun is None:
             if self._started_s is None:
                 run.start_time, self._started_s = time or run.start_time, time_s
-            elif _less(time_s, self._started_s):
+            elif time_s is not None and time_s < self._started_s:
                 run.start_time, self._started_s = time, time_s
-        about = message.get("about")
-        if isinstance(about, str):
-            self._told.add(about)
 
     def _sign_of_life(self, time: str, time_s: float | None) -> None:
         if time_s is not None and (self._heard_s is None or time_s > self._heard_s):
             self._run.heard, self._heard_s = time, time_s
 
-    def _update(self, time: str, time_s: float | None) -> None:
-        self._frozen = None
-        if self._updated_s is None:
-            self._run.updated_at, self._updated_s = time or self._run.updated_at, time_s
-        elif _less(self._updated_s, time_s):
-            self._run.updated_at, self._updated_s = time, time_s
-
-    def _client(self, client_id: str, time: str, time_s: float | None) -> ClientFolding:
+    def _client(self, client_id: str, time: str) -> ClientFolding:
         known = self._clients.get(client_id)
         if known is None:
             known = self._clients[client_id] = ClientFolding(ClientState(client_id, first_seen=time))
@@ -439,8 +442,3 @@ def _rank(key: str, value: float, at: int) -> tuple[float, int]:
 
 def _less(one_s: float | None, other_s: float | None) -> bool:
     return one_s is not None and other_s is not None and one_s < other_s
-
-
-def _client(message: Mapping[str, Any]) -> str | None:
-    client_id = message.get("client_id")
-    return str(client_id) if client_id is not None else None

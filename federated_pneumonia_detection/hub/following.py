@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from federated_pneumonia_detection.hub.store import Arrival, Place
 from federated_pneumonia_detection.hub.throttle import Throttle
 from federated_pneumonia_detection.progress import liveness
@@ -21,6 +23,7 @@ HUB_MODE = "hub"
 _CHUNK_BYTES = 256 * 1024
 _HELD_BYTES = 4 * 1024 * 1024
 _KEPT_NAMES = 1000
+_PLAIN = (str, type(None))
 
 
 class Mark(NamedTuple):
@@ -40,7 +43,7 @@ class Trouble(NamedTuple):
     """How many numbers are missing, where it is a gap."""
 
 
-class Reading(NamedTuple):
+class Reading(msgspec.Struct, frozen=True):
     """One entry of a journal on its way into the log."""
 
     journal: FollowedJournal
@@ -184,10 +187,21 @@ class FollowedJournal:
         header = self.header
         if header is None or not entries:
             return []
-        readings = [
-            self._line(header, entry) if isinstance(entry, Line) else self._trouble(header, entry) for entry in entries
-        ]
-        readings[-1] = readings[-1]._replace(mark=Mark(self.reader.byte, self.reader.n))
+        readings: list[Reading] = []
+        writer, run_id, names = header.writer, header.run_id, self._names
+        for entry in entries:
+            if isinstance(entry, Gap | Damage):
+                readings.append(self._trouble(header, entry))
+                continue
+            kind, said = entry.type, entry.said
+            client_id, phase = said.get("client_id"), said.get("phase", "")
+            # Of nearly every message the names have been looked at before.
+            if type(client_id) not in _PLAIN or type(phase) is not str or (kind, phase, client_id) not in names:
+                readings.append(self._line(header, entry))
+                continue
+            arrival = Arrival(writer, entry.n, run_id, client_id, kind, phase, entry.body)
+            readings.append(Reading(self, arrival, None, said.get("timestamp"), None, said))
+        readings[-1] = msgspec.structs.replace(readings[-1], mark=Mark(self.reader.byte, self.reader.n))
         return readings
 
     def _trouble(self, header: JournalHeader, entry: Gap | Damage) -> Reading:
@@ -200,8 +214,8 @@ class FollowedJournal:
             about = f"damage:{header.writer}:{entry.byte}"
             number = "" if entry.n is None else f" (message {entry.n})"
             text = f"writer {header.writer}: {entry.reason} at byte {entry.byte} of {name}{number}"
-        missing = entry.got - entry.expected if isinstance(entry, Gap) else 0
-        return Reading(self, None, Trouble(header.writer, about, text, missing), None, None)
+        count = entry.got - entry.expected if isinstance(entry, Gap) else 0
+        return Reading(self, None, Trouble(header.writer, about, text, count), None, None)
 
     def _line(self, header: JournalHeader, line: Line) -> Reading:
         body, n, kind, byte, said = line.body, line.n, line.type, line.byte, line.said

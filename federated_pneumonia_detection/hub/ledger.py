@@ -161,16 +161,17 @@ class Ledger:
     def _no_news(self, readings: Sequence[Reading]) -> set[str]:
         """Writers whose messages are history: done before they were followed, or a hub that speaks of such a run."""
         quiet: set[str] = set()
-        for reading in readings:
-            if reading.arrival is None:
+        journals = {reading.journal for reading in readings if reading.arrival is not None}
+        for journal in sorted(journals, key=lambda journal: journal.is_hubs):
+            header = journal.header
+            if header is None:
                 continue
-            run_id = reading.arrival.run_id
-            if reading.journal.quiet:
-                self._old_runs.add(run_id)
-            elif not reading.journal.is_hubs:
-                self._old_runs.discard(run_id)
-            if reading.journal.quiet or (reading.journal.is_hubs and run_id in self._old_runs):
-                quiet.add(reading.arrival.writer)
+            if journal.quiet:
+                self._old_runs.add(header.run_id)
+            elif not journal.is_hubs:
+                self._old_runs.discard(header.run_id)
+            if journal.quiet or (journal.is_hubs and header.run_id in self._old_runs):
+                quiet.add(header.writer)
         return quiet
 
     def check(self) -> None:

@@ -61,7 +61,7 @@ else can be a key in every database."""
 _TAIL_LENGTH = len(b',"crc":"00000000"}')
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One whole line: the message as it was encoded (without `n` and `crc`), its number, its type, where it begins."""
 
     body: bytes

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import (
     LONGEST_LINE,
@@ -197,11 +199,14 @@ class JournalReader:
         clean = decode_lines(data, self.byte) if self._steps else None
         if clean is None:
             return self._lines_one_by_one(data)
+        last = self.n
         for line in clean:
-            if line.n > self.n + 1:
-                entries.append(Gap(self.n + 1, line.n, line.byte))
-            self.n = line.n
+            n = line.n
+            if n > last + 1:
+                entries.append(Gap(last + 1, n, line.byte))
+            last = n
             entries.append(line)
+        self.n = last
         self.ended = line.type == "journal_end"
         self.byte += len(data)
         return entries
@@ -240,7 +245,7 @@ class JournalReader:
             entries.append(Gap(self.n + 1, line.n, at))
         self.n = line.n
         self.ended = line.type == "journal_end"
-        entries.append(line._replace(byte=at))
+        entries.append(msgspec.structs.replace(line, byte=at))
 
     def _pass_over(self, fd: int) -> list[Entry]:
         while data := read_at(fd, _CHUNK, self._scanned):

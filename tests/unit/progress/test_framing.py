@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import (
@@ -50,7 +51,9 @@ def test_many_lines_at_once_say_what_they_say_one_by_one(several: list[bytes], f
     decoded = decode_lines(b"".join(lines), 7)
 
     assert decoded is not None
-    assert [line[:3] for line in decoded] == [decode_line(line)[:3] for line in lines]
+    assert [replace(line, byte=0, said={}) for line in decoded] == [
+        replace(decode_line(line), said={}) for line in lines
+    ]
     assert [line.byte for line in decoded] == [7 + sum(map(len, lines[:at])) for at in range(len(lines))]
     for line, body in zip(decoded, several, strict=True):
         assert {**line.said, "n": None, "crc": None} == {**json.loads(body), "n": None, "crc": None}

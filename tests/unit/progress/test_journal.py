@@ -49,7 +49,12 @@ def test_is_made_without_hard_links_too(
     journals[1].append(b'{"type":"x"}', 1)
     (line,) = lines(journals[1].path)
     assert isinstance(line, Line)
-    assert line[:4] == (b'{"type":"x"}', 1, "x", journals[1].path.read_bytes().index(b"\n") + 1)
+    assert (line.body, line.n, line.type, line.byte) == (
+        b'{"type":"x"}',
+        1,
+        "x",
+        journals[1].path.read_bytes().index(b"\n") + 1,
+    )
     for journal in journals:
         journal.close()
 
