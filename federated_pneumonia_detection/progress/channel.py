@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from federated_pneumonia_detection.progress import clock, values, which_run
+from federated_pneumonia_detection.progress import cancel, clock, values, which_run
 from federated_pneumonia_detection.progress.document import complete_dead
 from federated_pneumonia_detection.progress.document_keeper import Identity
 from federated_pneumonia_detection.progress.journal import journal_stem
@@ -209,6 +209,9 @@ class Channel:
             attempt = which_run.attempt_of(self._directory, self.run_id)
             self._writer = self._join(self._directory, self.run_id)
             if attempt is not None:
+                if attempt > 1:
+                    # Whoever asked the last attempt to stop, which died of something else, does not mean this one.
+                    cancel.clear(self._directory, self.run_id)
                 self._start(self._writer, attempt)
         self._complete_what_others_left(self._directory)
 

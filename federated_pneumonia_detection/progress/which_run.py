@@ -108,12 +108,28 @@ def attempt_of(directory: str, run_id: str) -> int | None:
                 if not is_hub:
                     states.append(liveness.state(path))
     if not part.attempt:
-        return 1
+        return _attempt_beside_clients(directory, run_id)
     if part.ended_at is not None:
         return part.attempt + 1
     if any(state in (liveness.State.ALIVE, liveness.State.UNKNOWN) for state in states):
         return None
     return part.attempt + 1 if liveness.State.DEAD in states else None
+
+
+def _attempt_beside_clients(directory: str, run_id: str) -> int | None:
+    # Clients alone may have begun the run; those who were told of it, by whoever is to lead it, have not.
+    run = _Run(run_id)
+    prefix = f"{journal_stem(run_id, None)}."
+    for path in journals_in(Path(directory)):
+        if path.name.startswith(prefix):
+            with contextlib.suppress(NotAJournal, OSError):  # not one of ours, or gone by now
+                header = read_header(path)
+                if header.run_id == run_id and header.client_id is not None:
+                    run.add(path, header)
+    attempt = run.attempt()
+    if not attempt:
+        return 1
+    return attempt + 1 if run.is_over() else None
 
 
 def run_for(directory: str, experiment_name: str, client_id: str, kind: str, round_num: int | None) -> str | None:
@@ -204,6 +220,21 @@ class _Run:
             return True
         # A last word about it begins nothing; an epoch does.
         return kind != "epoch_start" and now - ended_at <= OPEN_DOOR_S
+
+    def attempt(self) -> int:
+        """The last attempt that anybody in it has begun; 0 where nobody has."""
+        return max((self._part(one).attempt for one in self._paths), default=0)
+
+    def is_over(self) -> bool:
+        """Whether each client in it has ended its part, or died."""
+        return all(self._part(one).ended_at is not None or self._died(one) for one in self._paths)
+
+    def _died(self, client_id: str | None) -> bool:
+        states = set()
+        for path in self._paths[client_id]:
+            with contextlib.suppress(NotAJournal, OSError):  # gone by now
+                states.add(liveness.state(path))
+        return liveness.State.DEAD in states and states <= {liveness.State.DEAD, liveness.State.CLOSED}
 
     def _part(self, client_id: str | None) -> _Part:
         part = _Part()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from federated_pneumonia_detection.progress import cancel
+from federated_pneumonia_detection.progress import ProgressLogger, cancel
 from federated_pneumonia_detection.progress.cancel import CancelWatch, cancel_path, clear, request_cancel
 
 
@@ -47,3 +47,19 @@ def test_a_request_taken_back_is_gone(tmp_path: Path) -> None:
     clear(tmp_path, "../run")
     clear(tmp_path, "../run")
     assert CancelWatch(tmp_path, "../run").asked() is None
+
+
+def test_a_request_that_a_killed_attempt_did_not_hear_does_not_stop_the_next_one(tmp_path: Path) -> None:
+    first = ProgressLogger(tmp_path, "exp", run_id="run")
+    request_cancel(tmp_path, "run")
+    first.log_training_error("out of memory")
+    assert CancelWatch(tmp_path, "run").asked() is not None, "it was asked, and died of something else"
+
+    ProgressLogger(tmp_path, "exp", run_id="run")
+    assert CancelWatch(tmp_path, "run").asked() is None
+
+
+def test_a_request_made_before_a_run_has_said_its_first_word_is_heard(tmp_path: Path) -> None:
+    request_cancel(tmp_path, "run")
+    ProgressLogger(tmp_path, "exp", run_id="run")
+    assert CancelWatch(tmp_path, "run").asked() is not None

@@ -35,6 +35,10 @@ def end(number: int, client: str = "client_0", **rest: Any) -> dict[str, Any]:
     return say("round_end", client, round=number, **rest)
 
 
+def _whole(client: str) -> list[dict[str, Any]]:
+    return [start(1, client, total=1), end(1, client)]
+
+
 @pytest.fixture
 def client_journal(make_journal: MakeJournal) -> Callable[..., Path]:
     def make(*messages: dict[str, Any], client: str | None = "client_0", **header: Any) -> Path:
@@ -196,6 +200,31 @@ def test_a_run_level_logger_joins_or_begins_the_next_attempt(
     tmp_path: Path, make_journal: MakeJournal, said: list[dict[str, Any]], header: dict[str, Any], attempt: int | None
 ) -> None:
     make_journal(*said, **header)
+    assert attempt_of(str(tmp_path), "run") == attempt
+
+
+@pytest.mark.parametrize(
+    ("north", "south", "header", "attempt"),
+    [
+        ([start(1, "north")], [start(1, "south")], {}, 1),
+        ([say("run_start", "north", attempt=1), start(1, "north")], [start(1, "south")], {}, None),
+        ([say("run_start", "north", attempt=1), end(3, "north")], [start(3, "south")], {}, None),
+        ([say("run_start", "north", attempt=1), *_whole("north")], _whole("south"), {}, 2),
+        ([say("run_start", "north", attempt=1), start(1, "north")], _whole("south"), {"pid_start": 1}, 2),
+    ],
+    ids=["told of it", "goes on", "goes on in part", "has ended", "has died"],
+)
+def test_a_run_level_logger_joins_a_run_that_clients_alone_have_begun(
+    tmp_path: Path,
+    client_journal: MakeJournal,
+    north: list[dict[str, Any]],
+    south: list[dict[str, Any]],
+    header: dict[str, Any],
+    attempt: int | None,
+) -> None:
+    client_journal(*north, client="north", **header)
+    client_journal(*south, client="south", **header)
+    client_journal(say("run_start", "north", attempt=7), client="north", run_id="run-2")
     assert attempt_of(str(tmp_path), "run") == attempt
 
 
