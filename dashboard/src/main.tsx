@@ -8,15 +8,20 @@ import "./app/shell.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
+import { session } from "./client/session";
 
-/** The longest that the first picture waits for the page's own font; words that change their width would move. */
-const FONT_WAIT_MS = 600;
+/**
+ * The longest that the first picture waits for the page's own font (words that change their width would move) and for
+ * the server to say who this page is (else the screens would be shown to be taken away).
+ */
+const FIRST_WAIT_MS = 600;
 
 async function begin(root: HTMLElement): Promise<void> {
   const font = Promise.all(
     ["400", "600"].map((weight) => document.fonts.load(`${weight} 14px "Inter Variable"`)),
   );
-  await Promise.race([font, new Promise((done) => setTimeout(done, FONT_WAIT_MS))]).catch(() => undefined);
+  const ready = Promise.all([font, session.ask()]);
+  await Promise.race([ready, new Promise((done) => setTimeout(done, FIRST_WAIT_MS))]).catch(() => undefined);
   createRoot(root).render(
     <StrictMode>
       <App />

@@ -1,7 +1,10 @@
 import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { useState } from "react";
+import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
 import { Problem } from "../client/api";
+import { resetFeeds } from "../client/feeds";
+import { SignIn } from "../faces/SignIn";
+import { useSession } from "../hooks/useSession";
 import { GoTo } from "./GoTo";
 import { Routes } from "./Routes";
 import { Shell } from "./Shell";
@@ -30,11 +33,30 @@ export function App() {
       colorSchemeManager={schemes}
     >
       <QueryClientProvider client={client}>
-        <Shell>
-          <Routes />
-        </Shell>
-        <GoTo />
+        <Page />
       </QueryClientProvider>
     </MantineProvider>
+  );
+}
+
+/** The screens, or the question for a token where the server needs one. */
+export function Page() {
+  const session = useSession();
+  const queries = useQueryClient();
+  const needed = session.kind === "needed";
+  useEffect(() => {
+    if (!needed) return;
+    // Nothing of what the last token saw stays for the next one.
+    resetFeeds();
+    queries.clear();
+  }, [needed, queries]);
+  if (needed) return <SignIn ended={session.ended} />;
+  return (
+    <>
+      <Shell>
+        <Routes />
+      </Shell>
+      <GoTo />
+    </>
   );
 }

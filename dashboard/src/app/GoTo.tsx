@@ -3,18 +3,26 @@ import { IconList, IconPlus, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useLocation } from "wouter";
 import { listRuns } from "../client/api";
+import { useMayOperate } from "../hooks/useSession";
 
 /** `Ctrl K`: to any run, or to a screen. */
 export function GoTo() {
   const [, go] = useLocation();
+  const operates = useMayOperate();
   const { data } = useQuery({
     queryKey: ["go-to"],
     queryFn: ({ signal }) => listRuns({ limit: 100 }, signal),
   });
   const screens: SpotlightActionData[] = [
     { id: "runs", label: "All runs", leftSection: <IconList size={16} />, onClick: () => go("/") },
-    { id: "new", label: "New run", leftSection: <IconPlus size={16} />, onClick: () => go("/new") },
   ];
+  if (operates)
+    screens.push({
+      id: "new",
+      label: "New run",
+      leftSection: <IconPlus size={16} />,
+      onClick: () => go("/new"),
+    });
   const runs: SpotlightActionData[] = (data?.runs ?? []).map((run) => ({
     id: `run-${run.run_id}`,
     label: run.name || run.experiment_name || run.run_id,

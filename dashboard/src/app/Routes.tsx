@@ -1,5 +1,6 @@
 import { lazy, Suspense } from "react";
 import { Link, Route, Switch } from "wouter";
+import { useMayOperate } from "../hooks/useSession";
 import { RunsScreen } from "../runs/RunsScreen";
 import { Loading } from "./Loading";
 import { useTitle } from "./title";
@@ -15,7 +16,7 @@ export function Routes() {
           <RunsScreen />
         </Route>
         <Route path="/new">
-          <NewRun />
+          <Starting />
         </Route>
         <Route path="/runs/:runId">
           {({ runId }) => <RunPage key={runId} runId={decodeURIComponent(runId)} />}
@@ -25,6 +26,19 @@ export function Routes() {
         </Route>
       </Switch>
     </Suspense>
+  );
+}
+
+/** The form is of no use to who may start nothing. */
+function Starting() {
+  if (useMayOperate()) return <NewRun />;
+  return (
+    <section>
+      <h1 className="t-h1">New run</h1>
+      <p className="text2">
+        A viewer's token reads; an operator's token starts runs. <Link href="/">All runs</Link>
+      </p>
+    </section>
   );
 }
 

@@ -13,13 +13,17 @@ import {
   IconChevronLeft,
   IconDots,
   IconKeyboard,
+  IconLogout,
   IconMoon,
   IconPlus,
   IconSearch,
   IconSun,
+  IconUser,
 } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
 import { Link, useLocation } from "wouter";
+import { mayOperate, session } from "../client/session";
+import { useMayOperate, useSession } from "../hooks/useSession";
 import { KeyList } from "./KeyList";
 import { useKeyboard, useShortcut } from "./keys";
 import { LineIndicator } from "./LineIndicator";
@@ -36,7 +40,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   const phone = useMediaQuery(PHONE, window.matchMedia(PHONE).matches, { getInitialValueInEffect: false });
   useKeyboard();
   useShortcut("g r", "go to the runs", () => go("/"));
-  useShortcut("n", "new run", () => go("/new"));
+  useShortcut("n", "new run", () => go("/new"), "Everywhere", useMayOperate());
   useShortcut("?", "this list", () => setListed(true));
   useShortcut("Ctrl+K", "go to a run or an action", () => spotlight.open());
   const openKeys = () => setListed(true);
@@ -61,6 +65,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
 }
 
 function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
+  const operates = useMayOperate();
   return (
     <>
       <Link href="/" className="brand">
@@ -71,7 +76,7 @@ function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
         <NavLink href="/" also="/runs">
           Runs
         </NavLink>
-        <NavLink href="/new">New run</NavLink>
+        {operates && <NavLink href="/new">New run</NavLink>}
       </nav>
       <button type="button" className="goto" onClick={() => spotlight.open()} aria-keyshortcuts="Control+K">
         <IconSearch size={16} aria-hidden />
@@ -85,7 +90,46 @@ function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
           <IconKeyboard size={18} stroke={1.6} aria-hidden />
         </ActionIcon>
       </Tooltip>
+      <Person />
     </>
+  );
+}
+
+/** Who is signed in, and the way out; nothing on a server that demands no token. */
+function Person() {
+  const who = useSession();
+  if (who.kind !== "known" || !who.tokens) return null;
+  return (
+    <Menu>
+      <Menu.Target>
+        <ActionIcon
+          variant="subtle"
+          color="ink"
+          size={32}
+          aria-label={`Signed in as ${who.name}, ${who.role}`}
+        >
+          <IconUser size={18} stroke={1.6} aria-hidden />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          {who.name}, {who.role}
+        </Menu.Label>
+        <SignOut />
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function SignOut() {
+  return (
+    <Menu.Item
+      leftSection={<IconLogout size={16} />}
+      // Where the server does not answer, the cookie stays and so does the page; it says itself that it is away.
+      onClick={() => void session.signOut().catch(() => undefined)}
+    >
+      Sign out
+    </Menu.Item>
   );
 }
 
@@ -93,6 +137,8 @@ function PhoneHeader({ openKeys }: { readonly openKeys: () => void }) {
   const { title, back, menu } = useCurrentTitle();
   const [, go] = useLocation();
   const { dark, toggle } = useTheme();
+  const who = useSession();
+  const operates = mayOperate(who);
   return (
     <>
       {back === null ? (
@@ -117,9 +163,11 @@ function PhoneHeader({ openKeys }: { readonly openKeys: () => void }) {
             </ActionIcon>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Item leftSection={<IconPlus size={16} />} onClick={() => go("/new")}>
-              New run
-            </Menu.Item>
+            {operates && (
+              <Menu.Item leftSection={<IconPlus size={16} />} onClick={() => go("/new")}>
+                New run
+              </Menu.Item>
+            )}
             <Menu.Item leftSection={<IconSearch size={16} />} onClick={() => spotlight.open()}>
               Go to run or action
             </Menu.Item>
@@ -129,6 +177,7 @@ function PhoneHeader({ openKeys }: { readonly openKeys: () => void }) {
             <Menu.Item leftSection={<IconKeyboard size={16} />} onClick={openKeys}>
               Keyboard shortcuts
             </Menu.Item>
+            {who.kind === "known" && who.tokens && <SignOut />}
           </Menu.Dropdown>
         </Menu>
       )}

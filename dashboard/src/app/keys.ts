@@ -122,20 +122,22 @@ function storage(): Storage | null {
 
 export const keys = new Keys(storage());
 
-/** Makes a shortcut work as long as the component is there. */
+/** Makes a shortcut work as long as the component is there and it is enabled. */
 export function useShortcut(
   combination: string,
   does: string,
   action: () => void,
   where = "Everywhere",
+  enabled = true,
 ): void {
   const latest = useRef(action);
   useEffect(() => {
     latest.current = action;
   });
   useEffect(
-    () => keys.register({ keys: combination, does, where, action: () => latest.current() }),
-    [combination, does, where],
+    () =>
+      enabled ? keys.register({ keys: combination, does, where, action: () => latest.current() }) : undefined,
+    [combination, does, where, enabled],
   );
 }
 

@@ -27,6 +27,8 @@ export class Problem extends Error {
   }
 }
 
+const SESSION = "/api/session";
+
 export interface RunPage {
   readonly runs: readonly RunState[];
   readonly total: number;
@@ -122,6 +124,32 @@ export async function deleteRun(runId: string): Promise<void> {
   await ask(runPath(runId), { method: "DELETE" });
 }
 
+export interface Caller {
+  readonly name: string;
+  readonly role: string;
+  /** Whether this server demands tokens; where it does not, there is nothing to sign out of. */
+  readonly tokens: boolean;
+}
+
+export function getSession(): Promise<Caller> {
+  return get<Caller>(SESSION);
+}
+
+export function postSession(token: string): Promise<Caller> {
+  return send<Caller>("POST", SESSION, { token });
+}
+
+export async function deleteSession(): Promise<void> {
+  await ask(SESSION, { method: "DELETE" });
+}
+
+let unauthenticated: () => void = () => undefined;
+
+/** What to do when an answer says that no token, or none that holds, was shown. */
+export function whenUnauthenticated(act: () => void): void {
+  unauthenticated = act;
+}
+
 export function runPath(runId: string): string {
   return `/api/runs/${encodeURIComponent(runId)}`;
 }
@@ -175,6 +203,7 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
     );
   }
   if (answer.ok) return answer;
+  if (answer.status === 401 && path !== SESSION) unauthenticated();
   throw await problemOf(answer);
 }
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { RESTART, TOO_SLOW, UNKNOWN_RUN } from "./closeCodes.generated";
+import { RESTART, TOO_SLOW, UNAUTHENTICATED, UNKNOWN_RUN } from "./closeCodes.generated";
 import { Connection, type Environment, type Options } from "./connection";
 import type { Line, Message } from "./model";
 
@@ -11,6 +11,8 @@ class World {
   /** What a poll is answered with; `null`: no answer at all. */
   page: Record<string, unknown> | null = null;
   health = true;
+  /** The status of an answer to a poll. */
+  status = 200;
   time = 0;
   private timers: { at: number; run: () => void; id: number }[] = [];
   private ids = 0;
@@ -25,7 +27,7 @@ class World {
       }
       this.polls.push(address);
       if (this.page === null) throw new TypeError("gone");
-      return new Response(JSON.stringify(this.page));
+      return new Response(JSON.stringify(this.page), { status: this.status });
     }) as unknown as typeof fetch,
     setTimeout: (run, ms) => {
       const id = ++this.ids;
@@ -302,6 +304,18 @@ describe("where WebSocket is blocked", () => {
     await world.pass(300);
     expect(world.polls[1]).toContain("after=2&log_id=log&limit=1000&wait=2");
     expect(got).toEqual([1, 2, 3]);
+  });
+
+  it("says what a poll is refused for, where neither socket nor stream can tell", async () => {
+    connect();
+    world.page = { title: "This server needs a token." };
+    world.status = 401;
+    world.socket.end(1006);
+    world.streams[0]?.onerror?.();
+    await settle();
+    expect(lines.at(-1)).toMatchObject({ kind: "refused", code: UNAUTHENTICATED });
+    await world.pass(120_000);
+    expect(world.polls).toHaveLength(1);
   });
 
   it("does not take the present state of all runs again with each poll", async () => {

@@ -4,11 +4,13 @@
  * At most one or two are open: the run that is looked at, or the list of runs.
  */
 
+import { UNAUTHENTICATED } from "./closeCodes.generated";
 import type { Environment } from "./connection";
 import { browserEnvironment } from "./environment";
 import type { Line } from "./model";
 import { RunFeed } from "./runFeed";
 import { RunsFeed } from "./runsFeed";
+import { session } from "./session";
 
 /** Going from one screen to another and back does not cost a new line. */
 const LINGER_MS = 5_000;
@@ -122,6 +124,7 @@ export class Feeds {
     const worst = inUse.sort((a, b) => RANK[a.kind] - RANK[b.kind])[0];
     if (worst === undefined || worst === this.combined) return;
     this.combined = worst;
+    if (worst.kind === "refused" && worst.code === UNAUTHENTICATED) session.refused();
     for (const reader of [...this.readers]) reader();
   }
 }
@@ -147,7 +150,7 @@ export function feeds(): Feeds {
   return shared;
 }
 
-/** Closes all lines and forgets what they brought: each test begins with a page of its own. */
+/** Closes all lines and forgets what they brought: another token may see other things, and each test begins anew. */
 export function resetFeeds(): void {
   shared?.close();
   shared = null;

@@ -3,6 +3,7 @@ import { IconCheck, IconChevronDown, IconChevronRight, IconCopy } from "@tabler/
 import { useState } from "react";
 import { Link } from "wouter";
 import type { RunModel, Sentence } from "../client/model";
+import { useMayOperate } from "../hooks/useSession";
 import { Notice } from "./Notice";
 import { endNotice, report } from "./notices";
 
@@ -17,15 +18,18 @@ const LINES = 6;
 
 /** A run that failed, was stopped or lost: the reason first, then what is safe, then the detail, folded. */
 export function EndFace({ model, sentence, onShowLog }: Props) {
+  const operates = useMayOperate();
   const notice = endNotice(model, sentence);
   if (!notice) return null;
   return (
     <section className="end-face" aria-label="How it ended">
       <Notice notice={notice} />
       <div className="end-actions">
-        <Button component={Link} href={`/new?from=${encodeURIComponent(model.runId)}`}>
-          Run again with changes
-        </Button>
+        {operates && (
+          <Button component={Link} href={`/new?from=${encodeURIComponent(model.runId)}`}>
+            Run again with changes
+          </Button>
+        )}
         <CopyReport text={() => report(model, sentence.first)} />
         <Button variant="subtle" color="ink" onClick={onShowLog}>
           Show log

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { exportUrl } from "../client/api";
 import type { RunModel, Sentence } from "../client/model";
+import { useMayOperate } from "../hooks/useSession";
 import { PhantomBanner, StateBadge } from "./StateBadge";
 import { metaWords } from "./setup";
 import type { StateBadge as Badge } from "./state";
@@ -92,6 +93,7 @@ export function useCopyLink(): { copied: boolean; copy: () => void } {
 function Actions({ model, onStop }: { model: RunModel; onStop: (() => void) | null }) {
   const { copied, copy } = useCopyLink();
   const id = model.runId;
+  const operates = useMayOperate();
   return (
     <div className="run-actions">
       <Button
@@ -119,7 +121,7 @@ function Actions({ model, onStop }: { model: RunModel; onStop: (() => void) | nu
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      {model.end ? (
+      {model.end && operates && (
         <Button
           component={Link}
           href={`/new?from=${encodeURIComponent(id)}`}
@@ -129,15 +131,15 @@ function Actions({ model, onStop }: { model: RunModel; onStop: (() => void) | nu
         >
           Run again
         </Button>
-      ) : (
-        <StopButton model={model} onStop={onStop} />
       )}
+      {!model.end && <StopButton model={model} onStop={onStop} />}
     </div>
   );
 }
 
-/** Asked once: then it says so, and waits for the answer of the training. */
+/** Asked once: then it says so, and waits for the answer of the training. Nothing for who may not ask. */
 export function StopButton({ model, onStop }: { model: RunModel; onStop: (() => void) | null }) {
+  const operates = useMayOperate();
   if (model.cancelAsked) {
     return (
       <Button variant="outline" color="bad" disabled leftSection={<IconSquare size={16} stroke={1.75} />}>
@@ -145,6 +147,7 @@ export function StopButton({ model, onStop }: { model: RunModel; onStop: (() => 
       </Button>
     );
   }
+  if (!operates) return null;
   // Whether a trainer hears is known to the server alone, and it says so when it is asked.
   return (
     <Button

@@ -16,6 +16,7 @@ import { StopDialog } from "../faces/StopDialog";
 import { FederatedScreen } from "../federated/FederatedScreen";
 import { phoneFederated } from "../federated/PhoneFederated";
 import type { RunView } from "../hooks/useRun";
+import { useMayOperate } from "../hooks/useSession";
 import { CentralisedScreen } from "./CentralisedScreen";
 import { phoneCentralised } from "./PhoneCentralised";
 import { PhoneFrame } from "./PhoneFrame";
@@ -63,7 +64,7 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
   const age = away ? `${durationWords(now - away.since)} old` : null;
   const onStop = model.end || model.cancelAsked ? null : () => setStopping(true);
   const link = useCopyLink();
-  useShortcut("Shift+S", "stop the run (asks first)", () => onStop?.(), "In a run");
+  useShortcut("Shift+S", "stop the run (asks first)", () => onStop?.(), "In a run", useMayOperate());
   useShortcut("l", "copy a link to this moment", link.copy, "In a run");
 
   const showLog = () => setLogShown(true);

@@ -7,6 +7,7 @@ import { Notice } from "../app/Notice";
 import { useTitle } from "../app/title";
 import { type Problem, startCentralized } from "../client/api";
 import { clockTime } from "../client/clock";
+import { useMayOperate } from "../hooks/useSession";
 import "./runs.css";
 
 const TERMINAL = `fpd train centralized your-images/ --epochs 10
@@ -21,6 +22,7 @@ export function EmptyRuns() {
   useTitle("No runs yet");
   const [since] = useState(() => Date.now());
   const [, go] = useLocation();
+  const operates = useMayOperate();
   const start = useMutation<{ run_id: string }, Problem>({
     mutationFn: () => startCentralized({ experiment_name: "demo" }),
     onSuccess: ({ run_id }) => go(`/runs/${encodeURIComponent(run_id)}`),
@@ -29,16 +31,19 @@ export function EmptyRuns() {
     <div className="empty">
       <h1 className="t-h1">No runs yet</h1>
       <p className="text2">
-        Do any one of these three. This page shows the run the moment its first message is written.
+        Do any one of these {operates ? "three" : "two"}. This page shows the run the moment its first message
+        is written.
       </p>
       <ol>
-        <Way number={1} title="A real run on public X-rays, about 2 min on a laptop">
-          <Button loading={start.isPending} onClick={() => start.mutate()}>
-            Start the demo run
-          </Button>
-        </Way>
-        <Way number={2} title="Your own images, from a terminal" code={TERMINAL} />
-        <Way number={3} title="Your own training loop, three lines" code={LOOP} />
+        {operates && (
+          <Way number={1} title="A real run on public X-rays, about 2 min on a laptop">
+            <Button loading={start.isPending} onClick={() => start.mutate()}>
+              Start the demo run
+            </Button>
+          </Way>
+        )}
+        <Way number={operates ? 2 : 1} title="Your own images, from a terminal" code={TERMINAL} />
+        <Way number={operates ? 3 : 2} title="Your own training loop, three lines" code={LOOP} />
       </ol>
       {start.error !== null && (
         <Notice color="bad" variant="light" icon={<IconAlertTriangle size={16} />} title={start.error.title}>

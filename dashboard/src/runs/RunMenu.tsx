@@ -2,6 +2,7 @@ import { ActionIcon, Menu } from "@mantine/core";
 import { IconDots, IconDownload, IconLink, IconPlayerStop, IconTrash } from "@tabler/icons-react";
 import { exportUrl } from "../client/api";
 import type { RunState } from "../client/state";
+import { useMayOperate } from "../hooks/useSession";
 import { isLive } from "./placement";
 import { runName } from "./row";
 
@@ -15,6 +16,7 @@ interface Props {
 
 /** What can be done with a run from the list. */
 export function RunMenu({ run, ask, size = 28 }: Props) {
+  const operates = useMayOperate();
   const address = `${window.location.origin}/runs/${encodeURIComponent(run.run_id)}`;
   return (
     <Menu>
@@ -46,12 +48,13 @@ export function RunMenu({ run, ask, size = 28 }: Props) {
         >
           Export as JSON Lines
         </Menu.Item>
-        <Menu.Divider />
-        {isLive(run) ? (
+        {operates && <Menu.Divider />}
+        {operates && isLive(run) && (
           <Menu.Item color="bad" leftSection={<IconPlayerStop size={16} />} onClick={() => ask("stop", run)}>
             Stop run…
           </Menu.Item>
-        ) : (
+        )}
+        {operates && !isLive(run) && (
           <Menu.Item color="bad" leftSection={<IconTrash size={16} />} onClick={() => ask("delete", run)}>
             Delete run…
           </Menu.Item>

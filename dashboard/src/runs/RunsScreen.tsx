@@ -13,6 +13,7 @@ import type { Line } from "../client/model";
 import { count, plural, rate } from "../client/numbers";
 import type { RunState } from "../client/state";
 import { durationWords } from "../client/wording";
+import { useMayOperate } from "../hooks/useSession";
 import { AskDialog } from "./AskDialog";
 import { EmptyRuns } from "./EmptyRuns";
 import { type Filter, isNarrowed, METRICS, type Metric, type Mode, type Tab, useFilter } from "./filter";
@@ -133,6 +134,7 @@ function Heading({
   readonly show: () => void;
 }) {
   const { counts } = runs;
+  const operates = useMayOperate();
   return (
     <div className="runs-heading">
       <h1 className="t-h1">Runs</h1>
@@ -149,9 +151,11 @@ function Heading({
           </button>
         )}
       </span>
-      <Button component={Link} href="/new" leftSection={<IconPlus size={16} aria-hidden />}>
-        New run
-      </Button>
+      {operates && (
+        <Button component={Link} href="/new" leftSection={<IconPlus size={16} aria-hidden />}>
+          New run
+        </Button>
+      )}
     </div>
   );
 }
