@@ -73,7 +73,8 @@ class Authority:
             return
         with self._lock:
             try:
-                if store.changed():
+                # Somebody else may have read the store before us (whether there is a token at all), and taken note.
+                if self._read_at == float("-inf") or store.changed():
                     self._tokens = Tokens(store.read())
             except TokensUnusable as error:
                 if not self._away:
