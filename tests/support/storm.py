@@ -323,6 +323,8 @@ class Storm:
             summary.connections += viewer.connections
             summary.starts += viewer.starts
             summary.wrong += [f"{viewer.name}: {text}" for text in viewer.wrong]
+            if viewer.needless_starts and not any("delete" in fault for fault in self.done):
+                summary.wrong.append(f"{viewer.name}: told {viewer.needless_starts} needless starts")
             self._compare_with(viewer, journals, everybody, summary)
         summary.wrong += [f"{trainer.token} lost {trainer.lost()}" for trainer in everybody if trainer.lost()]
         summary.wrong += await self._wrong_states(everybody)
@@ -373,6 +375,14 @@ class Storm:
                 pids = {int(pid) for pid in _PID.findall(message.get("error") or message.get("text") or "")}
                 wrong += [f"{message} although it lived" for pid in pids - killed]
         return wrong
+
+
+async def until(condition: Callable[[], object], what: str, *, timeout_s: float = 30.0) -> None:
+    """Wait for a condition, on the loop on which viewers live."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain until {what}"
+        await asyncio.sleep(0.01)
 
 
 def _said(message: dict[str, Any]) -> dict[str, Any] | None:

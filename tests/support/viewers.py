@@ -27,6 +27,7 @@ class Viewer:
         wrong: what must never happen, in words.
         connections: how often it has connected.
         starts: how often it was told that this is a new start.
+        needless_starts: how often of the log that it had already.
     """
 
     def __init__(self, name: str, port: int, *, run_id: str | None = None) -> None:
@@ -37,7 +38,7 @@ class Viewer:
         self.offset = 0
         self.messages: list[dict[str, Any]] = []
         self.wrong: list[str] = []
-        self.connections = self.starts = 0
+        self.connections = self.starts = self.needless_starts = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -61,7 +62,9 @@ class Viewer:
             try:
                 await self._connection()
             except httpx.HTTPStatusError as error:
-                self.wrong.append(f"{error.response.status_code} for {error.request.url}: {error.response.text[:300]}")
+                # "Not for now" is an answer; any other one says that something went wrong.
+                if (status := error.response.status_code) != 503:
+                    self.wrong.append(f"{status} for {error.request.url}: {error.response.text[:300]}")
             except (OSError, WebSocketException, InvalidHandshake, httpx.TransportError, EOFError):
                 pass
             await asyncio.sleep(_AGAIN_S)
@@ -77,7 +80,7 @@ class Viewer:
         if not recovered:
             self.starts += 1
             if self.log_id == log_id:
-                self.wrong.append(f"sent back to the start of log {log_id}, of which it had {self.offset}")
+                self.needless_starts += 1
             self.messages.clear()
             self.offset = 0
         elif self.log_id not in (None, log_id):
