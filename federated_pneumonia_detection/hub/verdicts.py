@@ -170,7 +170,7 @@ def _silences(state: RunState, witnesses: Sequence[Witness], now: float) -> list
     # Where somebody leads the run whose journal lies elsewhere, whoever sees that journal judges the run.
     if not state.led or any(witness.client_id is None for witness in witnesses):
         leaders = [witness for witness in alive if witness.client_id is None]
-        of_run = _silence(state, leaders or alive, witnesses, now)
+        of_run = _silence(state, leaders or alive, witnesses, now, elsewhere=_heard_elsewhere(state, witnesses, now))
         if of_run is not None:
             return [of_run]
         if is_lost(state):
@@ -184,15 +184,13 @@ def _silences(state: RunState, witnesses: Sequence[Witness], now: float) -> list
 
 
 def _silence(
-    of: RunState | ClientState, alive: Sequence[Witness], all_: Sequence[Witness], now: float
+    of: RunState | ClientState, alive: Sequence[Witness], all_: Sequence[Witness], now: float, *, elsewhere: float = 0.0
 ) -> Verdict | None:
     """What is to be said of the silence of a run or a client; `alive` are those that might still speak."""
     if any(not witness.remote for witness in alive):
         return None
     last = max(alive or all_, key=lambda witness: witness.heard_at)
-    told_at = seconds(of.heard)
-    # Where several servers share a log, another one may hear what this one does not see.
-    heard_at = max(last.heard_at, told_at) if told_at is not None and told_at <= now else last.heard_at
+    heard_at = max(last.heard_at, elsewhere)
     client_id = of.client_id if isinstance(of, ClientState) else None
     mark = "" if client_id is None else f"{client_id}:"
     if of.lost is not None and is_lost(of):
@@ -214,6 +212,13 @@ def _silence(
         return None
     whom = {} if client_id is None else {"client_id": client_id}
     return Verdict(about, {"type": "alert", **body, **whom}, last.directory)
+
+
+def _heard_elsewhere(state: RunState, witnesses: Sequence[Witness], now: float) -> float:
+    """When a client was last heard whose journal lies elsewhere: several servers may share a log."""
+    here = {witness.client_id for witness in witnesses}
+    heard = [seconds(client.heard) or 0.0 for client in state.clients if client.client_id not in here]
+    return max((at for at in heard if at <= now), default=0.0)
 
 
 # --- words ------------------------------------------------------------------------------------------------------
