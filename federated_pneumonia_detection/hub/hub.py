@@ -13,7 +13,7 @@ import msgspec
 from federated_pneumonia_detection.hub import export, run_document, series
 from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
 from federated_pneumonia_detection.hub.cursor import Selection
-from federated_pneumonia_detection.hub.errors import RunActive, UnknownRun
+from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
 from federated_pneumonia_detection.hub.fanout import Fanout
 from federated_pneumonia_detection.hub.follower import Follower
 from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
@@ -75,6 +75,8 @@ class Hub:
         )
         sink = _Sink(self._ledger, self._coroner, ended_kept_s)
         self._follower = Follower(sink, make_watch, news_only=news_only)
+        # One for all viewers.
+        self._history = _History(self)
         self._closed = False
         self._lock = threading.Lock()
 
@@ -177,26 +179,49 @@ class Hub:
         self._journals.say(directory or self.follow(None), run_id, body)
         self._follower.wake()
 
-    def forget(self, run_id: str) -> None:
+    def is_elsewhere(self, run_id: str) -> bool:
+        """Whether the journals of a run lie with another server that shares this log."""
+        if not self._ledger.store.is_shared:
+            return False
+        state = self._ledger.state(run_id)
+        if state is None or not (state.led or state.clients):
+            # Nobody but servers has said anything of it yet.
+            return False
+        return all(journal.is_hubs for journal in self._journals_of(run_id))
+
+    def _journals_of(self, run_id: str) -> list[FollowedJournal]:
+        return [journal for journal in self._follower.journals() if _run_of(journal) == run_id]
+
+    def files_of(self, run_id: str) -> list[Path]:
+        """The files of a run that are here: its journals, its clients' and the hub's, and their documents."""
+        journals = [Path(journal.path) for journal in self._journals_of(run_id)]
+        documents = {path.with_name(path.name.removesuffix(".jsonl").partition("~")[0] + ".json") for path in journals}
+        return [*journals, *sorted(documents)]
+
+    def forget(self, run_id: str, *, aged: bool = False) -> None:
         """Delete an ended run, its journals and documents included.
+
+        Args:
+            run_id: The run.
+            aged: Nobody asked for it, it is only too old: a viewer that missed it is told so.
 
         Raises:
             UnknownRun: There is no such run.
             RunActive: It has not ended.
+            RunElsewhere: Its journals lie with another server.
         """
         state = self._ledger.state(run_id)
         if state is None:
             raise UnknownRun(run_id)
         if not ended(state):
             raise RunActive(run_id, state.status)
+        if self.is_elsewhere(run_id):
+            raise RunElsewhere(run_id)
         self._journals.close_run(run_id)
-        paths = {journal.path for journal in self._follower.journals() if _run_of(journal) == run_id}
-        for path in map(Path, paths):
+        for path in self.files_of(run_id):
             path.unlink(missing_ok=True)
-            document = path.name.removesuffix(".jsonl").partition("~")[0] + ".json"
-            path.with_name(document).unlink(missing_ok=True)
-        self._follower.drop(paths)
-        self._ledger.forget(run_id)
+        self._follower.drop({journal.path for journal in self._journals_of(run_id)})
+        self._ledger.forget(run_id, aged=aged)
 
     # --- reading ---
 
@@ -224,7 +249,7 @@ class Hub:
         log_id: str | None = None,
     ) -> Subscription:
         """Follow the log from a cursor, then live. To be called on the event loop that will iterate."""
-        subscription = Subscription(_History(self), Selection(run_id, client_id), after=after, log_id=log_id)
+        subscription = Subscription(self._history, Selection(run_id, client_id), after=after, log_id=log_id)
         self._fanout.know(subscription)
         return subscription
 
@@ -269,12 +294,16 @@ class Hub:
 
     def stats(self) -> dict[str, float]:
         """Counts and gauges for `/metrics`."""
-        stuck = self._follower.stuck_since
+        stuck, counts = self._follower.stuck_since, self._fanout.counts()
         return {
             "top": float(self.top),
             "messages_committed_total": float(self._ledger.messages_committed),
             "steps_committed_total": float(self._ledger.steps_committed),
             "frames_sent_total": float(self._fanout.frames_sent),
+            "steps_merged_total": float(counts["steps_merged"]),
+            "frames_withheld_total": float(counts["frames_withheld"]),
+            "viewers_too_slow_total": float(counts["viewers_too_slow"]),
+            "lag_seconds": self._ledger.lag_s,
             "viewers": float(self._fanout.count()),
             "journals": float(len(self._follower.journals())),
             "follower_faults_total": float(self._follower.faults),

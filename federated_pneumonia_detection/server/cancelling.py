@@ -78,6 +78,12 @@ def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
             409, f"Run {run.run_id!r} has ended already ({run.status}).", "Only a run that goes on is stopped."
         )
     ours = service.supervisor.cancel(run.run_id, reason=asked.reason, by=asked.by)
+    if not ours and service.hub.is_elsewhere(run.run_id):
+        raise Problem(
+            409,
+            f"Run {run.run_id!r} cannot be reached: its journals lie with another server on the same database.",
+            "Cancel it through that server, or stop it where it was started; what becomes of it is seen here.",
+        )
     if not ours and not _hears(service, run.run_id):
         raise Problem(
             409,

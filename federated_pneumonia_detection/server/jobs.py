@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from federated_pneumonia_detection.progress.liveness import process_lives
+from federated_pneumonia_detection.progress.liveness import lock, process_lives
 from federated_pneumonia_detection.progress.reading import read_small
 from federated_pneumonia_detection.progress.slug import slug
 
@@ -100,6 +100,10 @@ class JobDirectory:
         processes = (_read(self.path / name, _Process) for name in ("warden.json", "training.json"))
         return any(process is not None and process_lives(process.pid, process.start) for process in processes)
 
+    def goes_on(self) -> bool:
+        """Whether there is such a job, and it has not ended."""
+        return self.job() is not None and self.exit() is None
+
     def training_pid(self) -> int | None:
         """The training's process, which leads its process group; `None` where it is not there any more."""
         process = _read(self.path / "training.json", _Process)
@@ -126,10 +130,49 @@ class JobDirectory:
 
 
 class Jobs:
-    """All jobs of a log directory."""
+    """All jobs of a log directory, which one server at a time keeps."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: int | None = None
+
+    @property
+    def are_kept(self) -> bool:
+        """Whether this process keeps them."""
+        return self._lock is not None
+
+    def keep(self) -> bool:
+        """Keep the jobs, from now until `let_go` or the death of this process.
+
+        Returns:
+            Whether this process keeps them; `False` while another one does.
+
+        Raises:
+            OSError: the directory cannot be written.
+        """
+        if self._lock is not None:
+            return True
+        self.path.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.path / ".keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # Without locks (Windows, some network drives) everybody keeps them; then a directory is for one server.
+        if lock(fd) is False:
+            os.close(fd)
+            return False
+        self._lock = fd
+        return True
+
+    def let_go(self) -> None:
+        """Leave the jobs to the next server. Twice is fine."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def changed(self) -> int:
+        """Changes whenever a job was added or deleted."""
+        try:
+            return self.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def directory(self, run_id: str) -> JobDirectory:
         """Where the job of a run lies, if it has one. A run's id is never a path: it is slugged first."""

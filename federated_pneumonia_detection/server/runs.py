@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from federated_pneumonia_detection.hub.errors import RunActive, UnknownRun
+from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.progress.messages import RunEdited
 from federated_pneumonia_detection.server.bodies import StrictModel, body_doc, read_body
@@ -150,6 +150,12 @@ def delete_run(request: Request, run_id: RunId) -> Response:
         raise active from None
     except UnknownRun:
         raise no_run(run_id) from None
+    except RunElsewhere:
+        raise Problem(
+            409,
+            f"The journals of run {run.run_id!r} lie with another server on the same database.",
+            "Delete it there; here it is only read.",
+        ) from None
     service.supervisor.forget(run.run_id)
     return Response(status_code=204)
 

@@ -31,6 +31,9 @@ __all__ = ["ENDED", "Cancel", "Supervisor"]
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.1
+LOOK_FOR_MORE_S = 0.5
+"""How often the directory is looked at for jobs that another server has written down."""
+SETTLED_NS = 1_000_000_000
 CLAIM_WITHIN_S = 15.0
 ENDED = frozenset({"completed", "failed", "cancelled"})
 # After its process has ended, a training's last messages may still be on their way through the follower, and a death is
@@ -52,6 +55,7 @@ class _Tracked:
     """One job that has not been concluded.
 
     Attributes:
+        watch: looks whether somebody asked it to stop, through this server or another one of this directory.
         started: whether a warden was sent for it.
         ended_at: when we first saw that it had ended, by the monotonic clock.
         cancel: what was asked, once it was.
@@ -60,6 +64,7 @@ class _Tracked:
 
     job: Job
     directory: JobDirectory
+    watch: CancelWatch
     started: bool = False
     ended_at: float | None = None
     cancel: Cancel | None = None
@@ -68,6 +73,10 @@ class _Tracked:
 
 class Supervisor:
     """The trainings of one log directory.
+
+    Where several servers serve the same directory, one of them keeps its jobs: it starts them, presses those that do
+    not stop, and says how they ended. The others write down what they are asked for, and one of them takes over when
+    the keeper is gone.
 
     Args:
         settings: how many at once, where, and how patiently they are cancelled.
@@ -82,25 +91,41 @@ class Supervisor:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
+        # When the directory of jobs last changed, as far as its jobs are known.
+        self._known = 0
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Take over what an earlier server left, and begin to look."""
+        if self.jobs.keep():
+            self._take_over()
+        self._thread = threading.Thread(target=self._look, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def _take_over(self) -> None:
+        """Track every job that has not been concluded and is not tracked yet."""
+        changed = self.jobs.changed()
+        # What is added within one tick of the file system's clock has the same time: looked at again a little later.
+        self._known = changed if time.time_ns() - changed > SETTLED_NS else 0
         for job, directory in self.jobs.all():
+            if job.run_id in self._tracked:
+                continue
             state = self._hub().run(job.run_id)
             over = directory.exit() is not None and state is not None and state.status in ENDED
             if not over:
-                asked = CancelWatch(self._settings.log_dir, job.run_id).asked()
-                self._tracked[job.run_id] = _Tracked(
-                    job,
-                    directory,
-                    started=directory.claimed(),
-                    cancel=None if asked is None else Cancel(asked.reason, asked.by, time.monotonic()),
-                )
+                with self._lock:
+                    self._tracked.setdefault(job.run_id, self._track(job, directory, started=directory.claimed()))
                 if state is None:
                     self._hub().expect(job.run_id, experiment_name=job.experiment_name, mode=job.kind, total=job.total)
-        self._thread = threading.Thread(target=self._look, name="supervisor", daemon=True)
-        self._thread.start()
+
+    def _track(self, job: Job, directory: JobDirectory, *, started: bool = False) -> _Tracked:
+        tracked = _Tracked(job, directory, CancelWatch(self._settings.log_dir, job.run_id), started=started)
+        self._hear(tracked)
+        return tracked
+
+    def _hear(self, tracked: _Tracked) -> None:
+        if tracked.cancel is None and (asked := tracked.watch.asked()) is not None:
+            tracked.cancel = Cancel(asked.reason, asked.by, time.monotonic())
 
     def close(self) -> None:
         """Stop looking. Trainings go on; the next server takes them over."""
@@ -108,6 +133,7 @@ class Supervisor:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
+        self.jobs.let_go()
 
     def submit(self, job: Job, config_yaml: str) -> None:
         """Take a job: from the return on its run is known everywhere, and it starts when there is room.
@@ -128,8 +154,9 @@ class Supervisor:
                 total_rounds=job.total if job.kind == "federated" else UNSET,
             ),
         )
-        with self._lock:
-            self._tracked[job.run_id] = _Tracked(job, directory)
+        if self.jobs.are_kept:
+            with self._lock:
+                self._tracked.setdefault(job.run_id, self._track(job, directory))
         self._wake.set()
 
     def cancel(self, run_id: str, *, reason: str, by: str) -> bool:
@@ -141,7 +168,11 @@ class Supervisor:
         with self._lock:
             tracked = self._tracked.get(run_id)
             if tracked is None:
-                return False
+                if self.jobs.are_kept or not self.jobs.directory(run_id).goes_on():
+                    return False
+                # Another server keeps it, and sees the request.
+                request_cancel(self._settings.log_dir, run_id, reason=reason, by=by)
+                return True
             if tracked.cancel is None:
                 tracked.cancel = Cancel(reason, by, time.monotonic())
                 # Also for one that waits: the request outlives this server, and the next one obeys it.
@@ -151,9 +182,8 @@ class Supervisor:
 
     def death_report(self, run_id: str) -> ExitReport | None:
         """How the process of a run ended, for the hub, which has seen that its journal is dead."""
-        tracked = self._tracked.get(run_id)
-        if tracked is not None and tracked.cancel is not None:
-            return None  # we shall say that it was cancelled, before the hub stops asking
+        if CancelWatch(self._settings.log_dir, run_id).asked() is not None and self.jobs.directory(run_id).job():
+            return None  # whoever keeps the jobs says that it was cancelled, before the hub stops asking
         directory = self.jobs.directory(run_id)
         exit = directory.exit()
         if exit is None:
@@ -190,6 +220,12 @@ class Supervisor:
     def _look(self) -> None:
         while not self._closing:
             self._wake.clear()
+            try:
+                # Also after the keeper has died: whoever of the others sees it first takes over.
+                if self.jobs.keep() and self.jobs.changed() != self._known:
+                    self._take_over()
+            except Exception as error:  # noqa: BLE001 as below: a directory that is gone for now
+                log.warning("%s: %s", self.jobs.path, error)
             for tracked in list(self._tracked.values()):
                 try:
                     if self._is_over(tracked):
@@ -198,7 +234,7 @@ class Supervisor:
                 except Exception as error:  # noqa: BLE001 a full disk, a database gone: the others go on, this is retried
                     log.warning("run %s: %s", tracked.job.run_id, error)
             self._start_what_fits()
-            self._wake.wait(LOOK_EVERY_S if self._tracked else None)
+            self._wake.wait(LOOK_EVERY_S if self._tracked else LOOK_FOR_MORE_S)
 
     def _start_what_fits(self) -> None:
         with self._lock:
@@ -241,6 +277,7 @@ class Supervisor:
     def _is_over(self, tracked: _Tracked) -> bool:
         """Look at one job once; whether everything about it has been said."""
         run_id = tracked.job.run_id
+        self._hear(tracked)
         exit = tracked.directory.exit()
         if exit is None and not tracked.started:
             if tracked.cancel is None:

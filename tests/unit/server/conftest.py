@@ -54,6 +54,9 @@ class OneRun(Hub):
     def say(self, run_id: str, message: msgspec.Struct) -> None:
         self.said.append((run_id, message))
 
+    def is_elsewhere(self, run_id: str) -> bool:
+        return False
+
     def events(self, **cursor: Any) -> Page:
         return Page("a-log", 0, True, [])
 
