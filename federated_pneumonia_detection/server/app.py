@@ -132,6 +132,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
         configuration,
         health,
         ingest,
+        session,
     ):
         app.include_router(family.router)
 

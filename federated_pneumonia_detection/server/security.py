@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 CALLER_KEY = "fpd.caller"
 """In the scope: the `Caller` the guard found."""
 
+REFUSED = frozenset({401, 403, 429})
 LASTING = ("/stream", "/events")
 """How the paths of answers end that may go on while a token ends."""
 
@@ -204,18 +206,22 @@ class Guard:
             self.admission.places.leave(place)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        status = 0
 
         async def watch(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif status in REFUSED:  # by the route, which knows what the guard does not: whose client, whose token
+                self.refusals.add(scope, Headers(scope=scope), status, _title(message), holder_in(scope))
+                status = -1
             await send(message)
 
         try:
             await self.app(scope, receive, watch)
         except Exception:  # whatever a route did not expect: told in the log, answered without its insides
             log.exception("%s %s failed", scope["method"], scope["path"])
-            if started:
+            if status:
                 raise
             await problem_response(
                 500,
@@ -302,6 +308,14 @@ def _response(problem: Problem, scope: Scope) -> Response:
     return problem_response(
         problem.status_code, problem.title, problem.right, instance=scope["path"], headers=problem.headers
     )
+
+
+def _title(message: Message) -> str:
+    """The title of the problem document that a response's body is."""
+    try:
+        return str(msgspec.json.decode(message.get("body", b""))["title"])[:200]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return "refused"
 
 
 def _answering_subprotocol(send: Send) -> Send:
