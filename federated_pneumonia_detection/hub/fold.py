@@ -26,6 +26,7 @@ from federated_pneumonia_detection.hub.state import (
     is_lost,
 )
 from federated_pneumonia_detection.hub.times import before, earlier, later, seconds
+from federated_pneumonia_detection.progress.messages import TERMINAL
 
 __all__ = ["KEY_METRICS", "Folding", "fold", "fold_all"]
 
@@ -36,6 +37,8 @@ KEY_METRICS = ("val_auroc", "val_recall", "val_accuracy", "val_loss")
 _LEADS = frozenset(
     {"run_start", "epoch_start", "epoch_end", "step", "round_start", "round_end", "round_aggregated", "test_curves"}
 )
+# Messages in which a number of the attempt may stand.
+_NAME_THEIR_ATTEMPT = TERMINAL | {"run_start"}
 _KEPT_SPANS = 20
 _SETUP = ("model", "seed", "partition", "alpha", "strategy")
 
@@ -131,10 +134,12 @@ class Folding:
             run.updated_at, self._updated_s = time, time_s
         if client_id is not None and type(client_id) is not str:
             client_id = str(client_id)
-        if type_ == "run_start" and client_id is None and (integer(message.get("attempt")) or 1) > run.attempt:
+        if client_id is None and type_ in _NAME_THEIR_ATTEMPT and (attempt := _attempt(message)) > run.attempt:
+            # Its end may be read before its beginning: what the hub says stands in a journal of its own.
             self._begin(_afresh(run, self._told, time))
             run, self._frozen = self._run, None
-        elif run.attempt > 1 and type_ not in ("run_edited", "run_queued") and _less(time_s, self._begun_s):
+            run.attempt = attempt
+        elif run.attempt > 1 and _less(time_s, self._begun_s) and _is_of_another_attempt(type_, message, run.attempt):
             # What an earlier attempt still had to say is history, and changes nothing of this one.
             return
         if client_id is not None:
@@ -372,6 +377,15 @@ _HANDLERS = {
     "alert": Folding._alert,
     "run_edited": Folding._run_edited,
 }
+
+
+def _attempt(message: Mapping[str, Any]) -> int:
+    return integer(message.get("attempt")) or 1
+
+
+def _is_of_another_attempt(type_: str, message: Mapping[str, Any], attempt: int) -> bool:
+    # Of what lies before the beginning: a clock may be wrong, and who names this attempt means it.
+    return type_ not in ("run_edited", "run_queued") and _attempt(message) != attempt
 
 
 def _afresh(run: RunFields, told: set[str], begun: str) -> RunState:

@@ -24,6 +24,13 @@ const LEADS: ReadonlySet<string> = new Set<KnownMessage["type"]>([
   "round_aggregated",
   "test_curves",
 ]);
+/** Messages in which a number of the attempt may stand. */
+const NAME_THEIR_ATTEMPT: ReadonlySet<string> = new Set<KnownMessage["type"]>([
+  "run_start",
+  "training_complete",
+  "training_error",
+  "training_cancelled",
+]);
 const KEPT_SPANS = 20;
 const SETUP = ["model", "seed", "partition", "alpha", "strategy"] as const;
 
@@ -38,15 +45,19 @@ export function foldState(before_: RunState, message: Said): RunState {
   const type = textOrEmpty(message.type);
   const time = textOrEmpty(message.timestamp);
   const clientId = clientOf(message);
-  if (type === "run_start" && clientId === null && (whole(message.attempt) || 1) > state.attempt) {
-    state = afresh(state, time);
+  const attempt = whole(message.attempt) || 1;
+  if (NAME_THEIR_ATTEMPT.has(type) && clientId === null && attempt > state.attempt) {
+    // Its end may be read before its beginning: what the hub says stands in a journal of its own.
+    state = { ...afresh(state, time), attempt };
   } else if (
     state.attempt > 1 &&
-    before(time, state.start_time) &&
+    before(time, state.begun) &&
+    attempt !== state.attempt &&
     type !== "run_edited" &&
     type !== "run_queued"
   ) {
-    // What an earlier attempt still had to say is history, and changes nothing of this one.
+    // What an earlier attempt still had to say is history, and changes nothing of this one. A clock may be wrong; who
+    // names this attempt means it.
     return { ...state, updated_at: later(state.updated_at, time) };
   }
   if (clientId !== null) state = foldClient(state, type, clientId, message, time);

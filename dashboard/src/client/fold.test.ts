@@ -141,6 +141,25 @@ describe("a centralised run", () => {
     expect(before.cancel_asked).toBeNull();
   });
 
+  it("holds the end of an attempt that is read before its beginning, or dated before it", () => {
+    const death = say("training_error", { error: "killed", about: "death:w", attempt: 2 });
+    const again = say("run_start", { experiment_name: "first", attempt: 2 });
+    for (const order of [
+      [again, death],
+      [death, again],
+    ]) {
+      const state = [start(), ...order].reduce(foldState, emptyState("r"));
+      expect([state.attempt, state.status, state.error, state.begun]).toEqual([
+        2,
+        "failed",
+        "killed",
+        again.timestamp,
+      ]);
+    }
+    const late = { ...death, attempt: 1 };
+    expect([start(), again, late].reduce(foldState, emptyState("r")).status).toBe("started");
+  });
+
   it("shares what did not change with the model before", () => {
     const first = folded([start(), ...epoch(1, 0.9)]);
     const second = folded([say("alert", { level: "warning", title: "t", text: "x" })], first);

@@ -95,6 +95,18 @@ def test_a_stop_asked_of_a_new_attempt_is_kept_also_when_it_is_read_before_its_f
     assert of_the_one_before.cancel_asked is None
 
 
+def test_an_attempts_end_holds_also_when_it_is_read_before_its_beginning_or_dated_before_it() -> None:
+    # The hub's word of a death stands in a journal of its own; with a clock ahead in the training, its time is earlier.
+    death = {"type": "training_error", "error": "killed", "about": "death:w", "attempt": 2, "timestamp": at(5)}
+    again = {**START, "attempt": 2, "timestamp": at(9)}
+    for order in ([START, again, death], [START, death, again]):
+        state = folded(*order)
+        assert (state.attempt, state.status, state.error, state.begun) == (2, "failed", "killed", at(9))
+    late = {**death, "attempt": 1}
+    for order in ([START, again, late], [START, late, again]):
+        assert folded(*order).status == "started"
+
+
 def test_an_end_with_a_client_ends_that_clients_part_only() -> None:
     state = folded(
         {**START, "mode": "federated"},
