@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import ipaddress
-import ssl
 import time
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
 from federated_pneumonia_detection.hub.errors import CannotShip
 from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batch, Expected, Refused
 
-__all__ = ["HttpTransport", "is_here"]
+__all__ = ["HttpTransport"]
 
 MEDIA_TYPE = "application/x-ndjson"
 _PACK_FROM_BYTES = 1024
-_ANSWERS_WITHIN_S = 30.0
 _COME_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 
 
@@ -30,31 +25,20 @@ class HttpTransport:
 
     Args:
         url: Where the server is.
-        token: What it knows us by; `None` on one's own machine.
+        client: Speaks HTTP; closed with it.
+        token: What the server knows us by; `None` on one's own machine.
         site: What to call this machine; `None` leaves it to the token, or to the host's name.
-        client: Speaks HTTP; made where it is left out.
-        ca: A file of certificates to trust instead of the well-known ones.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str | None = None,
-        site: str | None = None,
-        client: httpx.Client | None = None,
-        ca: Path | None = None,
-    ) -> None:
+    def __init__(self, url: str, client: httpx.Client, *, token: str | None = None, site: str | None = None) -> None:
         self.url = url.rstrip("/")
+        self._client = client
         self._site = site
+        # Whether it has taken something before: then what is said in its place will pass.
+        self._has_worked = False
         self._headers = {"content-type": MEDIA_TYPE}
         if token is not None:
             self._headers["authorization"] = f"Bearer {token}"
-        if client is None:
-            verify = ssl.create_default_context(cafile=str(ca)) if ca is not None else True
-            # A site's proxy is its own to set (HTTPS_PROXY), but leads to nobody on this machine.
-            client = httpx.Client(timeout=_ANSWERS_WITHIN_S, verify=verify, trust_env=not is_here(url))
-        self._client = client
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +52,12 @@ class HttpTransport:
         """Send it, and wait for the answer.
 
         Raises:
-            CannotShip: The token is refused, or there is no such path.
+            CannotShip: The token is refused, or it is no server that takes journals.
         """
         body = b"".join([batch.header, *batch.lines])
         headers = dict(self._headers)
         if len(body) >= _PACK_FROM_BYTES:
-            # The fastest level: lines of JSON shrink to a sixth by it, and a training may need the processor.
+            # The fastest level: lines of JSON shrink well by it, and a training may need the processor.
             body, headers["content-encoding"] = gzip.compress(body, 1), "gzip"
         asked: dict[str, str | int] = {"writer_state": batch.state, "skipped": batch.skipped}
         if self._site is not None:
@@ -92,6 +76,7 @@ class HttpTransport:
         said: dict[str, Any] = told if isinstance(told, dict) else {}
         words = " ".join(f"{said.get('title') or f'HTTP {answer.status_code}'} {said.get('detail') or ''}".split())
         if answer.is_success and isinstance(said.get("acked"), int):
+            self._has_worked = True
             return Acked(said["acked"])
         if answer.status_code in _COME_AGAIN:
             return Away(f"{self.url} asks for patience: {words}", _retry_after(answer))
@@ -101,23 +86,17 @@ class HttpTransport:
             raise CannotShip(f"{self.url} does not know the token: {words}")
         if answer.status_code == 422 and said.get("n") is None and said.get("line", 1) != 1:
             return Away(f"a batch was damaged on its way to {self.url}: {words}")
-        if answer.status_code in (403, 409, 413, 422) and (said or answer.status_code == 413):
+        if answer.status_code == 413 or (answer.status_code in (409, 422) and said) or "writer" in said:
             n = said.get("n")
             return Refused(answer.status_code, words, n if isinstance(n, int) else None)
+        if self._has_worked:
+            # Somebody in between, or another server in its place for a while.
+            return Away(f"{self.url} takes no journals just now: {words}")
         if answer.is_redirect:
             raise CannotShip(
                 f"{self.url} is somewhere else now: {answer.headers.get('location', 'it does not say where')}"
             )
         raise CannotShip(f"{self.url} takes no journals: {words}")
-
-
-def is_here(url: str) -> bool:
-    """Whether an address means this very machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import os
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from federated_pneumonia_detection.cli.credentials import Ca, TokenFile, is_here, token_for, trusted
 from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED
 
 if TYPE_CHECKING:
+    from federated_pneumonia_detection.cli.delivery import HttpTransport
     from federated_pneumonia_detection.hub.shipper import Shipper
+    from federated_pneumonia_detection.hub.watch import Watch
 
 __all__ = ["ship"]
 
+_ANSWERS_WITHIN_S = 30.0
 _ONCE_PATIENCE_S = 60.0
 
 
 def ship(
     log_dir: Annotated[Path, typer.Argument(help="Where the journals lie.")],
     to: Annotated[str, typer.Option(help="The server that takes them, as https://hub.example:8000.")],
-    token_file: Annotated[
-        Path | None, typer.Option(help="A file that holds the token; default: the variable FPD_TOKEN.")
-    ] = None,
+    token_file: TokenFile = None,
     site: Annotated[str | None, typer.Option(help="What to call this machine; a token says it, else its name.")] = None,
-    ca: Annotated[Path | None, typer.Option(help="Certificates to trust instead of the well-known ones.")] = None,
+    ca: Ca = None,
     once: Annotated[bool, typer.Option("--once", help="Send what is there, and end when all is acknowledged.")] = False,
 ) -> None:
     """Send the journals of this machine to another machine's server, line by line as they are written.
@@ -34,31 +37,56 @@ def ship(
     Nothing is lost while the server or the network is away: the journals keep everything, and what was not acknowledged
     is sent when it answers again. Ctrl-C says how far it is; started again, it goes on there.
     """
-    from federated_pneumonia_detection.cli.delivery import HttpTransport
-    from federated_pneumonia_detection.hub.shipper import Shipper
     from federated_pneumonia_detection.hub.watch import best_watch
 
     if not log_dir.is_dir():
         raise typer.BadParameter(f"{log_dir}: there is no such directory; name the one that runs are written to")
-    token = _token(token_file)
-    _see_that_it_may_go(to, token)
+    _see_that_it_is_one(to)
     watch = best_watch()
     try:
-        with HttpTransport(to, token=token, site=site, ca=ca) as transport:
-            shipper = Shipper(log_dir, transport, watch=watch, tell=_say)
-            _say(f"Shipping {log_dir} to {transport.url}. Ctrl-C stops; what is not there yet stays here.")
-            try:
-                shipper.run(once=once, patience_s=_ONCE_PATIENCE_S if once else None)
-            except TimeoutError:
-                _say(f"{transport.url} did not answer for a minute. {_how_far(shipper)} Run it again later.")
-                raise typer.Exit(FAILED) from None
-            except KeyboardInterrupt:
-                _say(f"Stopped. {_how_far(shipper)}")
-                raise typer.Exit(CANCELLED) from None
-            _say(_how_far(shipper))
-            raise typer.Exit(FAILED if shipper.refused else 0)
+        with _transport(to, token_for(to, token_file), site, ca) as transport:
+            code = _ship(log_dir, transport, watch, once=once)
     finally:
         watch.close()
+    raise typer.Exit(code)
+
+
+def _transport(url: str, token: str | None, site: str | None, ca: Path | None) -> HttpTransport:
+    import httpx
+
+    from federated_pneumonia_detection.cli.delivery import HttpTransport
+
+    # A site's proxy is its own to set (HTTPS_PROXY), but leads to nobody on this machine.
+    client = httpx.Client(timeout=_ANSWERS_WITHIN_S, verify=trusted(ca), trust_env=not is_here(url))
+    return HttpTransport(url, client, token=token, site=site)
+
+
+def _ship(log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool) -> int:
+    """Ship until it is told to stop; the exit code."""
+    from federated_pneumonia_detection.hub.shipper import Shipper
+
+    shipper = Shipper(log_dir, transport, watch=watch, tell=_say)
+    _say(f"Shipping {log_dir} to {transport.url}. Ctrl-C stops; what is not there yet stays here.")
+    ended_by = signal.SIGINT
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal ended_by
+        ended_by = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        shipper.run(once=once, patience_s=_ONCE_PATIENCE_S if once else None)
+    except TimeoutError:
+        _say(f"{transport.url} did not answer for a minute. {_how_far(shipper)} Run it again later.")
+        return FAILED
+    except KeyboardInterrupt:
+        _say(f"Stopped. {_how_far(shipper)}")
+        return CANCELLED if ended_by is signal.SIGINT else 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    _say(_how_far(shipper))
+    return FAILED if shipper.refused else 0
 
 
 def _say(words: str) -> None:
@@ -77,20 +105,8 @@ def _how_far(shipper: Shipper) -> str:
     return f"{said} To be sent: {waiting}{more}." if unfinished else said
 
 
-def _token(file: Path | None) -> str | None:
-    text = os.environ.get("FPD_TOKEN") if file is None else file.read_text(encoding="utf-8")
-    token = (text or "").strip()
-    if file is not None and not token:
-        raise typer.BadParameter(f"{file}: there is no token in it; `fpd token create` on the server makes one")
-    if not token.isascii() or not token.isprintable():
-        raise typer.BadParameter("the token is none: letters, digits and signs of ASCII in one line")
-    return token or None
-
-
-def _see_that_it_may_go(url: str, token: str | None) -> None:
-    """Refuse an address that is none, and to send a token where everybody on the way could read it."""
-    from federated_pneumonia_detection.cli.delivery import is_here
-
+def _see_that_it_is_one(url: str) -> None:
+    """Refuse an address that is none."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -99,5 +115,3 @@ def _see_that_it_may_go(url: str, token: str | None) -> None:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or parts.username:
         raise typer.BadParameter(f"--to {url}: no address of a server; as https://hub.example:8000")
-    if parts.scheme == "http" and token is not None and not is_here(url):
-        raise typer.BadParameter(f"--to {url}: a token may not travel unencrypted; give an https:// address")

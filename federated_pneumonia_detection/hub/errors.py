@@ -103,6 +103,7 @@ class ShipmentRefused(HubError):
         line: which line of the body is to blame, from 1.
         n: the number of the message that is to blame: without it the others may be taken.
         expected: the number that would be next.
+        writer: whose journal it is, once that is known: without it nothing the sender sends would be taken.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class ShipmentRefused(HubError):
         self.line = line
         self.n = n
         self.expected = expected
+        self.writer: str | None = None
 
 
 class CannotShip(HubError):

@@ -104,9 +104,13 @@ def _take(
     shipment = parse(body)
     named = _site(caller, site, shipment)
     is_site = caller.role == "site"
-    if is_site:
-        written_by(shipment, named, caller.clients)
-    acked = service.mirrors.take(shipment, Delivery(named, state, skipped, own_only=is_site))
+    try:
+        if is_site:
+            written_by(shipment, named, caller.clients)
+        acked = service.mirrors.take(shipment, Delivery(named, state, skipped, own_only=is_site))
+    except ShipmentRefused as refused:
+        refused.writer = shipment.header.writer
+        raise
     return Acknowledged(shipment.header.writer, acked)
 
 
@@ -125,7 +129,7 @@ def _site(caller: Caller, site: str | None, shipment: Shipment) -> str:
 
 
 def _problem(refused: ShipmentRefused) -> Problem:
-    facts = {"line": refused.line, "n": refused.n, "expected": refused.expected}
+    facts = {"writer": refused.writer, "line": refused.line, "n": refused.n, "expected": refused.expected}
     more: dict[str, Any] = {name: value for name, value in facts.items() if value is not None}
     return Problem(_STATUS[refused.why], str(refused), refused.right, **more)
 

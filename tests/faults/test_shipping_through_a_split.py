@@ -71,7 +71,7 @@ def _ship_an_hour(server: BackgroundServer, site: Path, seed: int, *, step_s: fl
         client.train(5, begin_s=10.0 + 200 * number, round_s=600.0, step_s=step_s)
     away = [(300.0, 420.0), (1000.0, 1900.0), (3300.0, 3550.0)]
     network = BadNetwork(time, random, away=away)
-    transport = HttpTransport(server.url, site="ward", client=httpx.Client(transport=network))
+    transport = HttpTransport(server.url, httpx.Client(transport=network), site="ward")
     told: list[str] = []
 
     def state(path: str) -> liveness.State:

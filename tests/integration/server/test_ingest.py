@@ -263,7 +263,7 @@ class TestRefused:
 
     def test_a_bomb(self, http: httpx.Client, site: dict[str, str]) -> None:
         packer = zlib.compressobj(9, wbits=31)
-        bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(500)) + packer.flush()
+        bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
         assert len(bomb) < 1_000_000
         problem = _problem(_ship(http, bomb, {**site, "content-encoding": "gzip"}), 413)
         assert "unpacked" in problem["title"]
@@ -340,13 +340,13 @@ def test_a_silent_site_is_lost_until_it_is_heard_again(http: httpx.Client, serve
     _until(lambda: _run(http)["status"] == "running", "it goes on")
     assert [m["title"] for m in _messages(http) if m["type"] == "alert"][1:] == ["Heard again"]
 
-    _age(server, 61, "run.jsonl")
+    _age(server, 200, "run.jsonl")
     _until(lambda: _run(http)["status"] == "lost", "it is silent again")
     # Its clock is months behind; that it speaks is what counts.
     _ship(http, body(line(3, "epoch_start", client_id=None, epoch=2, total_epochs=3), client_id=None), site="lab")
     _until(lambda: _run(http)["status"] == "running", "it goes on")
 
-    _age(server, 61, "run.jsonl")
+    _age(server, 300, "run.jsonl")
     _until(lambda: _run(http)["status"] == "lost", "it is silent once more")
     _ship(http, body(client_id=None), writer_state="dead", site="lab")
     _until(lambda: _run(http)["status"] == "failed", "its death is told though it was lost")
