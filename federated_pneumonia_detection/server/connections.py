@@ -150,10 +150,16 @@ class CountedViewer(ViewerProtocol):
     """A viewer's connection, which holds the place its handshake took."""
 
     doors: Doors
+    _address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember whose place it is: a transport that was lost does not know any more."""
+        super().connection_made(transport)
+        self._address = _peer(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
-        self.doors.leave(_peer(self.transport))
+        self.doors.leave(self._address)
         super().connection_lost(exc)
 
 
