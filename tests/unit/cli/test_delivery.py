@@ -56,8 +56,8 @@ def test_a_larger_one_is_packed() -> None:
     [
         (409, {"title": "Jump.", "expected": 4}, Expected(4)),
         (409, {"title": "Another.", "detail": "Never."}, Refused(409, "Another. Never.")),
-        (403, {"title": "Not yours.", "n": 2, "line": 3}, Refused(403, "Not yours.", 2)),
-        (403, {"title": "Not you."}, Refused(403, "Not you.")),
+        (403, {"title": "Not yours.", "n": 2, "line": 3, "writer": "w"}, Refused(403, "Not yours.", 2)),
+        (403, {"title": "Not this one.", "writer": "w"}, Refused(403, "Not this one.")),
         (422, {"title": "No.", "n": 2, "line": 3}, Refused(422, "No.", 2)),
         (422, {"title": "No.", "line": 1}, Refused(422, "No.")),
         (422, {"title": "Torn.", "line": 3}, Away(f"a batch was damaged on its way to {URL}: Torn.")),
@@ -112,6 +112,7 @@ def test_no_answer_is_waited_for(error: httpx.TransportError) -> None:
         (httpx.Response(404, json={"title": "No such path."}), "takes no journals"),
         (httpx.Response(404, text="<html>"), "takes no journals: HTTP 404"),
         (httpx.Response(403, text="<html>a firewall"), "takes no journals: HTTP 403"),
+        (httpx.Response(403, json={"title": "A viewer may not."}), "takes no journals: A viewer may not."),
         (httpx.Response(200, text="<html>a page"), "takes no journals: HTTP 200"),
         (httpx.Response(200, json=[1]), "takes no journals"),
         (httpx.Response(200, json={"acked": "five"}), "takes no journals"),
@@ -122,3 +123,11 @@ def test_what_will_never_work_ends_it_and_keeps_the_secret(response: httpx.Respo
     with pytest.raises(CannotShip, match=words) as told:
         _send(response)
     assert "secret" not in str(told.value)
+
+
+def test_what_stands_in_the_place_of_a_server_that_has_worked_is_waited_for() -> None:
+    answers = [httpx.Response(200, json={"writer": "w", "acked": 1}), httpx.Response(403, text="<html>a firewall")]
+    client = httpx.Client(transport=httpx.MockTransport(lambda request: answers.pop(0)))
+    with HttpTransport(URL, client) as transport:
+        assert transport.send(BATCH) == Acked(1)
+        assert transport.send(BATCH) == Away(f"{URL} takes no journals just now: HTTP 403")
