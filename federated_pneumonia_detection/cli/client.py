@@ -6,12 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
+import msgspec
 
 from federated_pneumonia_detection.cli.credentials import TOKEN_VARIABLE, token_for, trusted
 from federated_pneumonia_detection.cli.feed import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from federated_pneumonia_detection.hub.retention import Policy
+    from federated_pneumonia_detection.server.keeping import Pruned
 
 __all__ = ["Client", "ServerAway", "ServerRefused"]
 
@@ -131,6 +136,13 @@ class Client:
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop."""
         self._ask("POST", f"/api/runs/{run_id}/cancel", json={})
+
+    def prune(self, policy: Policy, *, checkpoints: bool, delete: bool) -> Pruned:
+        """Let ended runs go that the policy does not keep, or say which would."""
+        from federated_pneumonia_detection.server.keeping import Pruned
+
+        body = {**policy._asdict(), "checkpoints": checkpoints, "dry_run": not delete}
+        return msgspec.json.decode(self._ask("POST", "/api/prune", json=body).content, type=Pruned)
 
     def log(self, run_id: str) -> str:
         """What the process of a run that the server started has printed."""

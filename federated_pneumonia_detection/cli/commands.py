@@ -12,6 +12,7 @@ from federated_pneumonia_detection.cli import (
     doctor,
     evaluate,
     predict,
+    prune,
     runs,
     serve,
     ship,
@@ -51,6 +52,7 @@ app.command("watch")(watch.watch)
 app.command("runs")(runs.runs)
 app.command("logs")(runs.logs)
 app.command("export")(runs.export)
+app.command("prune")(prune.prune)
 app.command("ship")(ship.ship)
 app.add_typer(token.app, name="token")
 app.command("predict")(predict.predict)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from federated_pneumonia_detection.cli.errors import CANCELLED
+from federated_pneumonia_detection.cli.quantities import policy_of
 
 __all__ = ["serve"]
 
@@ -24,6 +25,8 @@ def serve(
     checkpoint_dir: Annotated[Path | None, typer.Option(help="Where trained models go.")] = None,
     data_root: Annotated[list[Path] | None, typer.Option(help="A folder a run may take images from.")] = None,
     max_runs: Annotated[int, typer.Option(min=1, help="Trainings that run at once; others wait.")] = 1,
+    keep_for: Annotated[str | None, typer.Option(help="Let ended runs go after so long: 12h, 30d, 1y.")] = None,
+    keep_size: Annotated[str | None, typer.Option(help="Let the oldest go beyond so much: 500MB, 5GB.")] = None,
     allow_origin: Annotated[list[str] | None, typer.Option(help="A foreign origin that may read.")] = None,
     allow_host: Annotated[list[str] | None, typer.Option(help="A further name that this server goes by.")] = None,
     require_token: Annotated[
@@ -57,6 +60,7 @@ def serve(
         checkpoint_dir=checkpoint_dir,
         data_roots=tuple(data_root) if data_root else server.default_data_roots(),
         max_runs=max_runs,
+        keep=policy_of(keep_for, keep_size),
         allow_origins=tuple(allow_origin or ()),
         allow_hosts=tuple(allow_host or ()),
         require_token=require_token,

@@ -88,6 +88,9 @@ class Database(Protocol):
     def dropped(self, connection: Connection, run_id: str) -> None:
         """A run has been dropped in this transaction: others are to know."""
 
+    def compact(self, engine: Engine) -> None:
+        """Give back what is not used any more, where it does not do so by itself."""
+
     def is_gone(self) -> bool:
         """Whether it is not the one any more that was opened; cheap."""
 

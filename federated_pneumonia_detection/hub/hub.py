@@ -192,6 +192,11 @@ class Hub:
     def _journals_of(self, run_id: str) -> list[FollowedJournal]:
         return [journal for journal in self._follower.journals() if _run_of(journal) == run_id]
 
+    def is_written(self, run_id: str) -> bool:
+        """Whether somebody on this machine still writes to a journal of the run, though it may have ended."""
+        journals = self._journals_of(run_id)
+        return any(not (journal.is_hubs or journal.over or journal.remote) and journal.alive for journal in journals)
+
     def files_of(self, run_id: str) -> list[Path]:
         """The files of a run that are here: its journals, its clients' and the hub's, and their documents."""
         journals = [Path(journal.path) for journal in self._journals_of(run_id)]

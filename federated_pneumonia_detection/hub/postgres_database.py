@@ -180,6 +180,9 @@ class PostgresDatabase:
         """Others are to drop it from what they know."""
         connection.execute(sa.text("INSERT INTO forgotten (run_id) VALUES (:run)"), {"run": run_id})
 
+    def compact(self, engine: Engine) -> None:
+        """It does so by itself."""
+
     def is_gone(self) -> bool:
         """Whether a connection has led to another database since."""
         with self._lock:

@@ -275,6 +275,13 @@ class SqlStore:
             self._seen = self._seen._replace(floor=floor, forgotten=forgotten)
             self._dropped += dropped
 
+    def compact(self) -> None:
+        """Give back the space that dropped runs took in a file; it takes as long as copying what is left."""
+        with self._lock:
+            if self._engine is None:
+                raise DatabaseUnusable(self._shown, "it has been closed")
+            self._database.compact(self._engine)
+
     # --- reading ---
 
     def read(self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None) -> list[Stored]:

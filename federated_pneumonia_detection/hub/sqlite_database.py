@@ -136,6 +136,14 @@ class SqliteDatabase:
     def dropped(self, connection: Connection, run_id: str) -> None:
         """Nobody else has to know."""
 
+    def compact(self, engine: Engine) -> None:
+        """Write the file anew, without what is not used any more."""
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._file is not None:
+            self._file.written()
+
     def is_gone(self) -> bool:
         """Whether the file that was opened lies there no more, or not whole; then what is left is put aside."""
         if self._file is None:

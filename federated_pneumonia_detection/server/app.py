@@ -26,12 +26,14 @@ from federated_pneumonia_detection.server import (
     ingest,
     openapi,
     problems,
+    pruning,
     runs,
     session,
 )
 from federated_pneumonia_detection.server.authority import Authority
 from federated_pneumonia_detection.server.database import open_hub
 from federated_pneumonia_detection.server.exposure import checked_tokens, names_of
+from federated_pneumonia_detection.server.keeping import Pruned, PrunedRun
 from federated_pneumonia_detection.server.page import Fallback
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.proxy import BehindProxy
@@ -126,6 +128,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     for family in (
         runs,
         cancelling,
+        pruning,
         events,
         centralized_endpoints,
         federated_endpoints,
@@ -149,7 +152,23 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     app.router.default = Fallback(parts.settings.page_dir)
     openapi.install(
         app,
-        structs=[runs.RunList, RunState, Accepted, cancelling.CancelAnswer, ingest.Acknowledged, session.Session],
-        models=[runs.RunEdit, cancelling.CancelRequest, CentralizedRequest, FederatedRequest, session.SignIn],
+        structs=[
+            runs.RunList,
+            RunState,
+            Accepted,
+            cancelling.CancelAnswer,
+            Pruned,
+            PrunedRun,
+            ingest.Acknowledged,
+            session.Session,
+        ],
+        models=[
+            runs.RunEdit,
+            cancelling.CancelRequest,
+            pruning.PruneRequest,
+            CentralizedRequest,
+            FederatedRequest,
+            session.SignIn,
+        ],
     )
     return app

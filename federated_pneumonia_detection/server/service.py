@@ -15,6 +15,7 @@ from federated_pneumonia_detection.server.admission import Admission, Refusals
 from federated_pneumonia_detection.server.authority import Authority
 from federated_pneumonia_detection.server.connections import Doors
 from federated_pneumonia_detection.server.exposure import beyond_loopback
+from federated_pneumonia_detection.server.keeping import Pruner
 from federated_pneumonia_detection.server.logs import ServerLog
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.settings import ServerSettings
@@ -38,6 +39,7 @@ class Service:
         doors: counts connections.
         mirrors: the journals of other machines that are shipped here.
         ingest_refused: how many deliveries of them were refused.
+        pruner: lets ended runs go, where it was told to.
         closing: set when the server is told to stop: streams and long polls end at once.
     """
 
@@ -51,10 +53,12 @@ class Service:
     doors: Doors = field(init=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     mirrors: Mirrors = field(init=False)
+    pruner: Pruner = field(init=False)
     ingest_refused: int = 0
 
     def __post_init__(self) -> None:
         self.mirrors = Mirrors(self.settings.log_dir)
+        self.pruner = Pruner(self.hub, self.settings)
         self.admission = Admission(self.authority)
         exempt = frozenset(self.settings.proxy_addresses) if self.settings.behind_proxy else frozenset()
         self.doors = Doors(counted=beyond_loopback(self.settings), exempt=exempt)
@@ -64,10 +68,12 @@ class Service:
         self.authority.read()
         self.hub.start()
         self.supervisor.start()
+        self.pruner.start()
 
     def close(self) -> None:
         """Stop reading; trainings go on."""
         self.authority.note_use()
+        self.pruner.close()
         self.supervisor.close()
         self.hub.close()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from federated_pneumonia_detection.data.cache import cache_directory
+from federated_pneumonia_detection.hub.retention import KEEP_ALL, Policy
 
 __all__ = ["ServerSettings", "default_data_roots"]
 
@@ -40,6 +41,7 @@ class ServerSettings:
         tls_key: its key, PEM; `None` where it stands in the same file.
         behind_proxy: a proxy does TLS, and says by its headers for whom it asks.
         proxy_addresses: where that proxy may come from, addresses or networks.
+        keep: which ended runs are let go, looked at each hour; by default all are kept.
         training_command: what starts a training, before `train centralized …`. Tests put a small script here.
         page_dir: the built dashboard.
         cancel_grace_s: seconds a training may take to obey a request, then SIGINT, then SIGTERM, before SIGKILL.
@@ -59,6 +61,7 @@ class ServerSettings:
     tls_key: Path | None = None
     behind_proxy: bool = False
     proxy_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
+    keep: Policy = KEEP_ALL
     training_command: tuple[str, ...] = (sys.executable, "-m", "federated_pneumonia_detection")
     page_dir: Path = Path(__file__).parent / "page"
     cancel_grace_s: tuple[float, float, float] = (20.0, 10.0, 10.0)
