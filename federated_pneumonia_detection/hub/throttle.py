@@ -47,7 +47,10 @@ class Throttle(Generic[T]):
         """In how many seconds something that came now could go. A clock that went back does not make it longer."""
         if self._urgent or self._last is None:
             return 0.0
-        return min(self.interval_s, max(0.0, self._last + self.interval_s - now))
+        if now < self._last:
+            # The clock went back: counted from the old moment, what is held would wait until that comes again.
+            self._last = now
+        return max(0.0, self._last + self.interval_s - now)
 
     def take(self, now: float) -> list[T]:
         """What may go now, in order: everything held, or nothing."""
