@@ -110,9 +110,9 @@ def _tells_less(witness: Witness) -> tuple[int, float]:
 
 
 def _who_began(witnesses: Sequence[Witness], begun: float) -> Witness | None:
-    """Whose first message began the attempt: of those who lead, the last that made its journal before."""
-    leaders = [w for w in witnesses if w.client_id is None and w.started_at is not None and w.started_at <= begun]
-    return max(leaders, key=lambda witness: witness.started_at or 0.0, default=None)
+    """Whose first message began the attempt: of those who lead, whoever made its journal with it, a moment apart."""
+    leaders = [w for w in witnesses if w.client_id is None and w.started_at is not None]
+    return min(leaders, key=lambda witness: abs((witness.started_at or 0.0) - begun), default=None)
 
 
 def _death(witness: Witness) -> str:

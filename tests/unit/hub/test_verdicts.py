@@ -56,7 +56,7 @@ def test_a_clock_set_back_in_the_middle_of_an_attempt_does_not_hide_its_death() 
     begun = seconds("1970-01-12T13:30:00+00:00")
     assert begun is not None
     first = witness("first", **DEAD, heard_at=begun - 10, started_at=begun - 60)
-    second = witness("second", **DEAD, heard_at=begun - 7200, started_at=begun - 0.001)
+    second = witness("second", **DEAD, heard_at=begun - 7200, started_at=begun + 0.02)
     (found,) = verdicts(again, [first, second], now=NOW)
     assert found.about == "death:second"
     assert verdicts(again, [first, second._replace(alive=True, died=False)], now=NOW) == []
