@@ -18,7 +18,7 @@ _SIZES = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", start=1)
     for end, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
-_QUANTITY = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)")
+_QUANTITY = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)", re.ASCII)
 
 
 def seconds_of(text: str) -> float:
