@@ -35,6 +35,8 @@ export const theme = createTheme({
   variantColorResolver: (input) => {
     const colors = defaultVariantColorsResolver(input);
     if (input.variant === "filled") return { ...colors, color: "var(--onact)" };
+    // A token has no paler shade: under the pointer a control without a ground would be covered by its own colour.
+    if (input.variant === "subtle") return { ...colors, hover: "var(--surface2)" };
     const name = input.color ?? "act";
     if (input.variant !== "light" || !TINTED.has(name)) return colors;
     return {

@@ -1,4 +1,4 @@
-import { AppShell, Button, Code, PasswordInput } from "@mantine/core";
+import { AppShell, Button, PasswordInput } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { type FormEvent, useState } from "react";
 import { LiveRegion } from "../app/LiveRegion";
@@ -72,7 +72,7 @@ export function SignIn({ ended }: { readonly ended: boolean }) {
             </Button>
           </div>
           <p className="t-note text3">
-            Whoever runs the server makes one: <Code>fpd token create NAME --role viewer</Code>
+            Whoever runs the server makes one: <code>fpd token create NAME --role viewer</code>
           </p>
         </form>
         <footer className="footer t-note">For research, not a medical device.</footer>
