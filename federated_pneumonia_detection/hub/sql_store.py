@@ -336,7 +336,8 @@ def _database_of(url: str) -> Database:
     try:
         made = sa.make_url(url.replace("postgres://", "postgresql://", 1))
     except sa.exc.ArgumentError:
-        raise DatabaseUnusable(url, f"it is no database URL; {_RIGHT}") from None
+        # What cannot be read as a URL may hold a password all the same.
+        raise DatabaseUnusable(url.rpartition("@")[2], f"it is no database URL; {_RIGHT}") from None
     if made.get_backend_name() == "sqlite":
         return SqliteDatabase(made)
     if made.get_backend_name() != "postgresql":

@@ -188,6 +188,14 @@ def test_a_database_that_cannot_be_opened_is_refused_in_one_line(url: str, says:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["postgresql://me:s3cret@127.0.0.1:1/x", "postgres//me:s3cret@host", "x://me:s3cret@h"])
+def test_a_password_is_never_told(url: str) -> None:
+    with pytest.raises(DatabaseUnusable) as refused:
+        SqlStore(url)
+
+    assert "s3cret" not in str(refused.value)
+
+
 def test_a_newer_format_is_refused(path: Path) -> None:
     opened(path).close()
     with sqlite3.connect(path) as connection:
