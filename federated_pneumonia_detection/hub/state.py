@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from federated_pneumonia_detection.hub.times import before, later
+from federated_pneumonia_detection.hub.times import before
 
 __all__ = [
     "Best",
@@ -25,7 +25,6 @@ __all__ = [
     "Span",
     "ended",
     "is_lost",
-    "last_heard",
 ]
 
 RunStatus = Literal["queued", "started", "running", "completed", "failed", "cancelled", "lost"]
@@ -205,11 +204,3 @@ def ended(state: RunState) -> bool:
 def is_lost(of: RunFields | ClientFields) -> bool:
     """Whether the hub has given up hearing from a run or a client, and nothing was heard since."""
     return of.lost is not None and not before(of.lost[0], of.heard)
-
-
-def last_heard(state: RunFields) -> str | None:
-    """The time of the newest message of anybody in the run, hub left out."""
-    newest = state.pace.last
-    for client in state.clients:
-        newest = later(newest, client.pace.last)
-    return newest

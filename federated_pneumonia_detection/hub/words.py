@@ -22,7 +22,6 @@ from federated_pneumonia_detection.hub.state import (
     RunState,
     ended,
     is_lost,
-    last_heard,
 )
 from federated_pneumonia_detection.hub.times import seconds
 
@@ -154,7 +153,7 @@ def _last_words(state: RunState) -> str:
 def _silence(state: RunState, at: float) -> str | None:
     """The sentence of a trainer that nobody has heard for too long."""
     paces = [state.pace, *(client.pace for client in state.clients)]
-    heard = seconds(last_heard(state))
+    heard = seconds(state.heard)
     if heard is None:
         return None
     silent_s = at - heard
@@ -277,7 +276,7 @@ def _late_by(state: RunState, client: ClientState, at: float) -> float:
 
 
 def _is_silent(client: ClientState, at: float) -> bool:
-    heard = seconds(client.pace.last)
+    heard = seconds(client.heard)
     usual = [client.pace] if len(client.pace.gaps) >= _USUAL_NEEDS_GAPS else []
     return heard is not None and at - heard >= _silent_after(usual)
 

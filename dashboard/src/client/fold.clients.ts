@@ -46,6 +46,13 @@ function clientAfter(client: ClientState, type: string, message: Said, time: str
     changes.pace = paced(client.pace, time);
     changes.last_seen = later(client.last_seen, time);
     if (before(time, client.first_seen)) changes.first_seen = time;
+    changes.heard = later(client.heard, textOrEmpty(message.received) || time);
+  } else if (type === "alert") {
+    const about = textOrEmpty(message.about);
+    if (about.startsWith("heard:")) changes.heard = later(client.heard, time);
+    else if (about.startsWith("lost:") && (client.lost === null || before(client.lost[0], time))) {
+      changes.lost = [time, textOrEmpty(message.text)];
+    }
   }
   if (round !== null && round > client.round && type !== "client_failed") {
     Object.assign(changes, { round, local_epoch: 0, step: null, total_steps: null, started: null });

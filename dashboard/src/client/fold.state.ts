@@ -5,7 +5,7 @@ import type { KnownMessage } from "./messages.generated";
 import type { Said } from "./model";
 import { list, number, record, textOrEmpty, whole } from "./reading";
 import type { BestState, EndState, RunState, Span, Values } from "./state";
-import { emptyState } from "./state";
+import { emptyState, isLost } from "./state";
 import { before, earlier, later, seconds } from "./times";
 
 type Handler = (state: RunState, message: Said, clientId: string | null, time: string) => RunState;
@@ -65,6 +65,9 @@ export function foldState(before_: RunState, message: Said): RunState {
   const handler = HANDLERS[type as KnownMessage["type"]];
   if (handler !== undefined) state = handler(state, message, clientId, time);
   if (clientId === null && !HUB_SAYS.has(type)) state = { ...state, pace: paced(state.pace, time) };
+  if (!HUB_SAYS.has(type)) {
+    state = { ...state, heard: later(state.heard, textOrEmpty(message.received) || time) };
+  }
   const about = textOrEmpty(message.about);
   return settled({
     ...state,
@@ -107,7 +110,7 @@ function settled(state: RunState): RunState {
       reason: end.reason,
     };
   }
-  if (state.lost !== null && !before(state.lost[0], lastHeard(state))) {
+  if (state.lost !== null && isLost(state)) {
     return { ...state, status: "lost", end_time: null, error: state.lost[1], detail: null };
   }
   const running = state.epoch !== 0 || state.round !== 0 || state.step !== null || state.spans.length > 0;
@@ -135,11 +138,6 @@ function endOfClients(state: RunState): EndState | null {
     return { ...stop, status: "cancelled", time: newest.time, error: null, detail: null };
   }
   return { status: "completed", time: newest.time, error: null, detail: null, by: null, reason: null };
-}
-
-/** The time of the newest message of anybody in the run, hub left out. */
-export function lastHeard(state: RunState): string | null {
-  return state.clients.reduce((newest, client) => later(newest, client.pace.last), state.pace.last);
 }
 
 /* One function for each type. */
@@ -280,9 +278,12 @@ const end: Handler = (state, message, clientId, time) => {
   return { ...after, final_metrics: final, total_epochs: after.total_epochs || whole(final.total_epochs) };
 };
 
-const alert: Handler = (state, message, _clientId, time) => {
+const alert: Handler = (state, message, clientId, time) => {
   const about = textOrEmpty(message.about);
-  if (about === "lost" || about.startsWith("lost:")) {
+  if (clientId === null && about.startsWith("heard:")) {
+    return { ...state, heard: later(state.heard, time) };
+  }
+  if (clientId === null && (about === "lost" || about.startsWith("lost:"))) {
     const newest = state.lost === null || before(state.lost[0], time);
     return newest ? { ...state, lost: [time, textOrEmpty(message.text)] } : state;
   }

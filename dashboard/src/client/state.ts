@@ -7,6 +7,7 @@
  */
 
 import type { RunStatus } from "./model";
+import { before } from "./times";
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -42,7 +43,15 @@ export interface Pace {
   readonly longest: number;
 }
 
-export type ClientStatus = "waiting" | "training" | "late" | "silent" | "sent" | "failed" | "finished";
+export type ClientStatus =
+  | "waiting"
+  | "training"
+  | "late"
+  | "silent"
+  | "lost"
+  | "sent"
+  | "failed"
+  | "finished";
 
 export interface ClientState {
   readonly client_id: string;
@@ -69,6 +78,10 @@ export interface ClientState {
   readonly pace: Pace;
   readonly total_rounds: number | null;
   readonly num_samples: number | null;
+  /** Its newest sign of life: when a message came (by the server's clock where it was shipped), or it was heard again. */
+  readonly heard: string | null;
+  /** When the hub gave up hearing from it, and in which words; a later sign of life makes it void. */
+  readonly lost: readonly [string, string] | null;
 }
 
 export interface RunState {
@@ -129,12 +142,19 @@ export interface RunState {
   readonly end: EndState | null;
   /** When the hub gave up hearing from it, and in which words. */
   readonly lost: readonly [string, string] | null;
+  /** The newest sign of life of anybody in it. */
+  readonly heard: string | null;
   readonly edited: string | null;
   /** What the hub has said about it already, so that it says it once. */
   readonly told: readonly string[];
 }
 
 const NO_PACE: Pace = { last: null, gaps: [], longest: 0 };
+
+/** Whether the hub has given up hearing from a run or a client, and nothing was heard since. */
+export function isLost(of: Pick<RunState, "lost" | "heard">): boolean {
+  return of.lost !== null && !before(of.lost[0], of.heard);
+}
 
 export function emptyState(runId: string): RunState {
   return {
@@ -185,6 +205,7 @@ export function emptyState(runId: string): RunState {
     led: false,
     end: null,
     lost: null,
+    heard: null,
     edited: null,
     told: [],
   };
@@ -212,5 +233,7 @@ export function emptyClient(clientId: string, firstSeen: string): ClientState {
     pace: NO_PACE,
     total_rounds: null,
     num_samples: null,
+    heard: null,
+    lost: null,
   };
 }

@@ -6,9 +6,10 @@
  * latest straggler, else aggregating, else training. The second half counts the hospitals and gives the time left.
  */
 
-import { ended, lastHeard } from "./fold.state";
+import { ended } from "./fold.state";
 import { number, whole } from "./reading";
 import type { ClientState, ClientStatus, Pace, RunState } from "./state";
+import { isLost } from "./state";
 import { timeLeft } from "./timeLeft";
 import { seconds } from "./times";
 import { countOf, durationWords, expected, isFederated, median, ofTotal, progressOf } from "./wording";
@@ -43,7 +44,7 @@ export function described(state: RunState, now: number): RunState {
 /** Seconds since the run was heard last, where that is long enough to mean something; else `null`. */
 export function silentFor(state: RunState, now: number): number | null {
   if (ended(state) || state.status === "queued" || state.cancel_asked !== null) return null;
-  const heard = seconds(lastHeard(state));
+  const heard = seconds(state.heard);
   if (heard === null) return null;
   const silent = now / 1000 - heard;
   return silent < silentAfter(usualPaces(state)) ? null : silent;
@@ -162,6 +163,8 @@ function roundSentence(state: RunState, at: number): string {
     if (later) latest = { by, id: client.client_id };
   }
   if (latest !== null) return `${name} is waiting for ${latest.id}, late by ${durationWords(latest.by)}.`;
+  const lost = state.clients.find((client) => client.status === "lost");
+  if (lost !== undefined) return `${name} is waiting for ${lost.client_id}, of which nothing is heard.`;
   if (waitingFor(state) === 0 && state.clients.some((client) => client.status === "sent")) {
     return state.led ? `${name} is being aggregated.` : `${name} is done.`;
   }
@@ -176,13 +179,15 @@ function hospitals(state: RunState): string {
   const sent = count("sent", "finished");
   const training = count("training", "late", "silent");
   const failed = count("failed");
-  const waiting = total - sent - training - failed;
+  const lost = count("lost");
+  const waiting = total - sent - training - failed - lost;
   const parts = [
     `${sent} of ${total} ${total === 1 ? "hospital" : "hospitals"} ${sent === 1 ? "has" : "have"} sent`,
   ];
   if (training) parts.push(`${training} ${training === 1 ? "is" : "are"} training`);
   if (waiting) parts.push(`${waiting} ${waiting === 1 ? "has" : "have"} not started`);
   if (failed) parts.push(`${failed} failed`);
+  if (lost) parts.push(`nothing is heard of ${lost}`);
   return `${parts.join(", ")}.`;
 }
 
@@ -206,6 +211,7 @@ function clientStatus(
   if (failed) return "failed";
   if (ended(state) || (client.end !== null && !sent)) return "finished";
   if (sent) return "sent";
+  if (isLost(client)) return "lost";
   if (state.round > 0 && client.round < state.round) return "waiting";
   if (lateBy(state, client, at) > 0) return "late";
   return isSilent(client, at) ? "silent" : "training";
@@ -225,6 +231,8 @@ function clientWords(state: RunState, client: ClientState, at: number): string {
       return `Late by ${durationWords(lateBy(state, client, at))}`;
     case "silent":
       return "Silent, may still run";
+    case "lost":
+      return "Lost: no word for a minute";
     case "training":
       return "Training, in time";
     case "waiting":
@@ -243,7 +251,7 @@ export function lateBy(state: RunState, client: ClientState, at: number): number
 }
 
 function isSilent(client: ClientState, at: number): boolean {
-  const heard = seconds(client.pace.last);
+  const heard = seconds(client.heard);
   const usual = client.pace.gaps.length >= USUAL_NEEDS_GAPS ? [client.pace] : [];
   return heard !== null && at - heard >= silentAfter(usual);
 }

@@ -6,6 +6,7 @@ import {
   IconClockQuestion,
   IconHourglass,
   IconPlayerPlay,
+  IconPlugConnectedX,
 } from "@tabler/icons-react";
 import { Mark } from "../charts/Mark";
 import { rate } from "../client/numbers";
@@ -19,6 +20,7 @@ const ICONS: Readonly<Record<HospitalState, typeof IconCircleCheck>> = {
   failed: IconCircleX,
   waiting: IconHourglass,
   silent: IconClockQuestion,
+  lost: IconPlugConnectedX,
 };
 
 /** The open round: a line for each hospital, beside its row on the board. */

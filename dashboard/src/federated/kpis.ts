@@ -82,6 +82,7 @@ export function hospitals(model: RunModel, panel: Panel): Kpi {
     [number("late"), "late"],
     [number("failed"), "failed"],
     [number("silent"), "silent"],
+    [number("lost"), "lost"],
     [number("waiting"), "not started"],
   ] as const;
   const note = rest

@@ -103,6 +103,7 @@ function shortWords(state: HospitalState, words: string): string {
   if (state === "sent") return "Sent";
   if (state === "training") return "Training";
   if (state === "silent") return "Silent";
+  if (state === "lost") return "Lost";
   return words;
 }
 
@@ -112,7 +113,7 @@ function timeOf(model: RunModel, cell: ClientRound | undefined, state: HospitalS
   if (cell.failed) return `after ${durationWords(cell.failed.at - began)}`;
   if (cell.sent !== null) return `sent after ${durationWords(cell.sent - began)}`;
   if (state === "waiting") return "";
-  if (state === "silent") return `for ${durationWords(now - cell.lastHeard)}`;
+  if (state === "silent" || state === "lost") return `for ${durationWords(now - cell.lastHeard)}`;
   const usual = usualDuration(model, cell.clientId, cell.round);
   return usual === null ? `for ${durationWords(now - began)}` : `usually ${durationWords(usual)}`;
 }
