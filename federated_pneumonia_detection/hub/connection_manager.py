@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from federated_pneumonia_detection.hub.follower import NOTE_SUFFIX
-from federated_pneumonia_detection.hub.frames import Frame
+from federated_pneumonia_detection.hub.frames import Burst, Frame
 from federated_pneumonia_detection.hub.hub import Hub
 from federated_pneumonia_detection.hub.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.private_directory import PrivateDirectory
@@ -263,7 +263,7 @@ class _Viewer:
 
     def _push(self, frame: Frame) -> None:
         if self._subscription is not None:
-            self._subscription.offer([frame], len(frame))
+            self._subscription.offer(Burst([frame]))
 
     def is_busy(self) -> bool:
         """Whether something is on its way to it."""

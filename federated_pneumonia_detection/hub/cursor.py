@@ -6,13 +6,13 @@ A cursor is an offset within a log of a known identity. Everything here is a fun
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from federated_pneumonia_detection.hub.frames import Frame, StepKey
 from federated_pneumonia_detection.hub.store import Step, Stored
 
-__all__ = ["Selection", "Start", "due_steps", "in_order", "join", "newest_only", "start"]
+__all__ = ["Seam", "Selection", "Start", "due_steps", "in_order", "join", "newest_only", "start"]
 
 
 class Selection(NamedTuple):
@@ -105,6 +105,33 @@ def _key(item: Frame | Stored | Step) -> StepKey | None:
     return (item.run_id, item.client_id, item.phase) if isinstance(item, Step) else None
 
 
+class Seam(NamedTuple):
+    """Where history ends for one viewer: how it tells what is live and new from what history had already.
+
+    A message can be read from the log before it is handed to those who watch live, by another server long before.
+    """
+
+    top: int
+    rows: Mapping[StepKey, int]
+
+    @classmethod
+    def of(cls, history: Iterable[Frame], *, after: int = 0) -> Seam:
+        """The end of this history, of which an earlier part went up to `after`."""
+        top, rows = after, dict[StepKey, int]()
+        for frame in history:
+            if frame.key is not None:
+                rows[frame.key] = max(frame.row, rows.get(frame.key, 0))
+            elif frame.offset > top:
+                top = frame.offset
+        return cls(top, rows)
+
+    def is_new(self, frame: Frame) -> bool:
+        """Whether a live frame was not in history; what stands in no log always is."""
+        if frame.key is not None:
+            return frame.row > self.rows.get(frame.key, 0)
+        return not frame.offset or frame.offset > self.top
+
+
 def join(history: Sequence[Frame], live: Iterable[Frame], *, after: int = 0) -> list[Frame]:
     """What was read from the log, then what came live in the meantime, each once and in order.
 
@@ -115,18 +142,5 @@ def join(history: Sequence[Frame], live: Iterable[Frame], *, after: int = 0) -> 
         live: Frames that came since the viewer was attached.
         after: How far an earlier part of history went.
     """
-    top = max((frame.offset for frame in history), default=0)
-    top = max(top, after)
-    rows: dict[StepKey, int] = {}
-    for frame in history:
-        if frame.key is not None:
-            rows[frame.key] = max(frame.row, rows.get(frame.key, 0))
-    joined = list(history)
-    for frame in live:
-        if frame.key is not None:
-            if frame.row <= rows.get(frame.key, 0):
-                continue
-        elif frame.offset and frame.offset <= top:
-            continue
-        joined.append(frame)
-    return joined
+    seam = Seam.of(history, after=after)
+    return [*history, *filter(seam.is_new, live)]

@@ -1,4 +1,7 @@
-"""Hands what was committed to all viewers: one wake of each loop and one filter of each selection for a batch."""
+"""Hands what was committed to all viewers: one wake of each loop and one filter of each selection for a batch.
+
+What is committed while a loop is still busy with what came before goes out together with what follows it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,24 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from federated_pneumonia_detection.hub.cursor import Selection
-from federated_pneumonia_detection.hub.frames import Frame
+from federated_pneumonia_detection.hub.cursor import Selection, newest_only
+from federated_pneumonia_detection.hub.frames import Burst, Frame
 from federated_pneumonia_detection.hub.subscription import Subscription
 
 __all__ = ["Fanout"]
 
 _Viewers = dict[Selection, set[Subscription]]
+_TOGETHER_BYTES = 256 * 1024
+
+
+class _Load:
+    """What is on its way to one loop."""
+
+    __slots__ = ("frames", "size_bytes")
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.size_bytes = 0
 
 
 class Fanout:
@@ -24,7 +38,15 @@ class Fanout:
         self._lock = threading.Lock()
         self._attached: dict[asyncio.AbstractEventLoop, _Viewers] = {}
         self._known: set[Subscription] = set()
+        # What each loop has been woken for and has not taken yet.
+        self._loads: dict[asyncio.AbstractEventLoop, _Load] = {}
         self.frames_sent = 0
+        self.steps_merged = 0
+        """Steps that no viewer was sent, or not every one, because a newer one came first; of viewers that are gone."""
+        self.frames_withheld = 0
+        """Frames that could not be sent at once because a viewer was behind; of viewers that are gone."""
+        self.too_slow = 0
+        """How many viewers were sent away to come back with their cursor."""
 
     def know(self, subscription: Subscription) -> None:
         """A subscription exists, live or not: it has to hear when the log becomes another one."""
@@ -40,8 +62,11 @@ class Fanout:
     def detach(self, subscription: Subscription, *, forget: bool) -> None:
         """Give it nothing more. On its loop, or when that has ended."""
         with self._lock:
-            if forget:
+            if forget and subscription in self._known:
                 self._known.discard(subscription)
+                self.steps_merged += subscription.merged
+                self.frames_withheld += subscription.withheld
+                self.too_slow += subscription.too_slow
             viewers = self._attached.get(subscription.loop, {})
             chosen = viewers.get(subscription.selection)
             if chosen is None:
@@ -60,11 +85,20 @@ class Fanout:
         """Hand a batch to every loop, from any thread; returns before anybody has it."""
         if not frames:
             return
+        size_bytes = sum(map(len, frames))
         with self._lock:
-            loops = list(self._attached)
-        for loop in loops:
-            with suppress(RuntimeError):  # the loop has been closed: its viewers are gone
-                loop.call_soon_threadsafe(self._deliver, loop, frames)
+            for loop in self._attached:
+                load = self._loads.get(loop)
+                if load is None or load.size_bytes + size_bytes > _TOGETHER_BYTES:
+                    load = _Load()
+                    try:
+                        loop.call_soon_threadsafe(self._deliver, loop, load)
+                    except RuntimeError:  # the loop has been closed: its viewers are gone
+                        self._loads.pop(loop, None)
+                        continue
+                    self._loads[loop] = load
+                load.frames.extend(frames)
+                load.size_bytes += size_bytes
 
     def each(self, act: Callable[[Subscription], None]) -> None:
         """Do something with every subscription, on its loop."""
@@ -79,15 +113,28 @@ class Fanout:
         with self._lock:
             return len(self._known)
 
-    def _deliver(self, loop: asyncio.AbstractEventLoop, frames: Sequence[Frame]) -> None:
+    def counts(self) -> dict[str, int]:
+        """What was merged, withheld and sent away so far, of all viewers there were."""
         with self._lock:
+            return {
+                "steps_merged": self.steps_merged + sum(known.merged for known in self._known),
+                "frames_withheld": self.frames_withheld + sum(known.withheld for known in self._known),
+                "viewers_too_slow": self.too_slow,
+            }
+
+    def _deliver(self, loop: asyncio.AbstractEventLoop, load: _Load) -> None:
+        with self._lock:
+            if self._loads.get(loop) is load:
+                del self._loads[loop]
             chosen = [(selection, list(viewers)) for selection, viewers in self._attached.get(loop, {}).items()]
+        frames = newest_only(load.frames)
+        self.steps_merged += len(load.frames) - len(frames)
         for selection, viewers in chosen:
             everything = selection == (None, None)
             wanted = frames if everything else [frame for frame in frames if selection.takes(frame)]
             if not wanted:
                 continue
-            size_bytes = sum(map(len, wanted))
+            burst = Burst(wanted)
             for viewer in viewers:
-                viewer.offer(wanted, size_bytes)
+                viewer.offer(burst)
             self.frames_sent += len(wanted) * len(viewers)

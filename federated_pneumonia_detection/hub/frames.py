@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 import msgspec
 
 from federated_pneumonia_detection.hub.store import Step, Stored
 
-__all__ = ["Frame", "frame_of", "subscribed"]
+__all__ = ["Burst", "Frame", "frame_of", "subscribed"]
 
 StepKey = tuple[str, str | None, str]
 """Run, client and phase: of two steps with the same key the newer one wins on its way to a viewer."""
@@ -53,6 +54,18 @@ class Frame(bytes):
     def text(self) -> str:
         """The frame as a string, decoded once."""
         return self.decode()
+
+
+class Burst:
+    """Frames that go out together, shared by all viewers they are for."""
+
+    __slots__ = ("frames", "size_bytes", "wire")
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self.frames = frames
+        self.size_bytes = sum(map(len, frames))
+        self.wire: bytes | None = None
+        """What a transport's protocol made of them, for all its viewers; `None` until one did."""
 
 
 @lru_cache(maxsize=256)

@@ -156,7 +156,9 @@ class Ledger:
         # Whoever attaches from here on finds all of it in the log.
         if self._fanout.is_watched():
             news = [message for message in added if message.writer not in quiet] if quiet else added
-            self._fanout.publish([frame_of(message) for message in newest_only(news)])
+            newest = newest_only(news)
+            self._fanout.steps_merged += len(news) - len(newest)
+            self._fanout.publish([frame_of(message) for message in newest])
 
     def _no_news(self, readings: Sequence[Reading]) -> set[str]:
         """Writers whose messages are history: done before they were followed, or a hub that speaks of such a run."""

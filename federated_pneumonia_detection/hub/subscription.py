@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from federated_pneumonia_detection.hub.cursor import Selection, Start, join, newest_only
-from federated_pneumonia_detection.hub.frames import Frame
+from federated_pneumonia_detection.hub.cursor import Seam, Selection, Start, join, newest_only
+from federated_pneumonia_detection.hub.frames import Burst, Frame
 
 __all__ = ["BOUND_BYTES", "History", "Subscription"]
 
@@ -17,6 +17,8 @@ BOUND_BYTES = 1024 * 1024
 BURST_BYTES = 4 * BOUND_BYTES
 """What it may leave untaken even for a moment: what many messages written at once come to."""
 MOMENT_S = 0.5
+TOGETHER_BYTES = 64 * 1024
+"""About how much of what waits is taken at once."""
 
 
 class History(Protocol):
@@ -48,19 +50,51 @@ class History(Protocol):
 
 
 class Subscription:
-    """An async iterator of frames; the first one is `subscribed`.
+    """An async iterator of frames; the first one is `subscribed`. Or of several at once: `bursts`.
 
     It belongs to the event loop it is made on. When iteration ends, `too_slow` says whether it was for not keeping up.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_after",
+        "_began_at",
+        "_closed",
+        "_ended",
+        "_history",
+        "_judging",
+        "_live",
+        "_log_id",
+        "_queue",
+        "_queued_bytes",
+        "_read_to",
+        "_ready",
+        "_seam",
+        "_turn",
+        "_waiter",
+        "loop",
+        "merged",
+        "on_end",
+        "selection",
+        "send_now",
+        "too_slow",
+        "withheld",
+    )
 
     def __init__(self, history: History, selection: Selection, *, after: int | None, log_id: str | None) -> None:
         self.selection = selection
         self.loop = asyncio.get_running_loop()
         self.too_slow = False
         """Iteration ended because the viewer did not keep up: close with 4408."""
-        self.send_now: Callable[[Frame], bool] | None = None
-        """Sends one frame at once, without waiting, or says that it cannot. Where there is one, a viewer that has taken
+        self.send_now: Callable[[Burst], bool] | None = None
+        """Sends a burst at once, without waiting, or says that it cannot. Where there is one, a viewer that has taken
         everything gets what is live by it: hundreds of tasks need not be woken for one message."""
+        self.on_end: Callable[[], object] | None = None
+        """Called when it has ended, also while whoever takes is still busy with the last frames."""
+        self.merged = 0
+        """Steps that were never sent because a newer one came before the viewer took them."""
+        self.withheld = 0
+        """Frames that could not be sent at once because the viewer had not taken those before."""
         self._history = history
         self._after = after
         self._log_id = log_id
@@ -68,8 +102,11 @@ class Subscription:
         self._read_to: int | None = None
         self._began_at = 0
         self._live = False
+        # What of the first live frames history had already; None once they are past that.
+        self._seam: Seam | None = None
         self._closed = False
-        self._ended = asyncio.Event()
+        # Made for whoever waits for the end.
+        self._ended: asyncio.Event | None = None
         # Counts restarts.
         self._turn = 0
         # Frames made of history, which are taken first.
@@ -94,50 +131,80 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Frame:
+        if not await self._has_some():
+            raise StopAsyncIteration
+        return self._take()
+
+    async def bursts(self) -> AsyncIterator[Burst]:
+        """The same frames, as many at once as wait, up to a bound."""
+        while await self._has_some():
+            frames, size_bytes = [], 0
+            while size_bytes < TOGETHER_BYTES and (self._ready or self._queue):
+                frame = self._take()
+                frames.append(frame)
+                size_bytes += len(frame)
+            yield Burst(frames)
+
+    async def _has_some(self) -> bool:
+        """Wait until there is a frame to take; whether there is one, or it has ended."""
         while not self._closed:
-            if self._ready:
-                return self._ready.popleft()
+            if self._ready or (self._live and self._queue):
+                return True
             if not self._live:
                 await self._catch_up()
-            elif self._queue:
-                frame = self._queue.popleft()
-                self._queued_bytes -= len(frame)
-                return frame
-            else:
-                self._waiter = self.loop.create_future()
-                try:
-                    await self._waiter
-                finally:
-                    self._waiter = None
-        raise StopAsyncIteration
+                continue
+            self._waiter = self.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return False
+
+    def _take(self) -> Frame:
+        if self._ready:
+            return self._ready.popleft()
+        frame = self._queue.popleft()
+        self._queued_bytes -= len(frame)
+        return frame
 
     def close(self) -> None:
         """End the iteration, from the loop it runs on."""
         if not self._closed:
             self._closed = True
             self._history.detach(self, forget=True)
-            self._queue.clear()
-            self._ready.clear()
-            self._queued_bytes = 0
+            self._let_go()
             if self._judging is not None:
                 self._judging.cancel()
-            self._ended.set()
+            if self._ended is not None:
+                self._ended.set()
             self._notify()
+            if self.on_end is not None:
+                self.on_end()
 
     async def wait_closed(self) -> None:
         """Wait until it has ended, also while nobody takes anything."""
-        await self._ended.wait()
-
-    def offer(self, frames: Sequence[Frame], size_bytes: int) -> None:
-        """Take what was committed, from the loop it runs on: frames of its selection, and how many bytes they are."""
         if self._closed:
             return
-        if self._sent_now(frames):
+        if self._ended is None:
+            self._ended = asyncio.Event()
+        await self._ended.wait()
+
+    def offer(self, burst: Burst) -> None:
+        """Take what was committed and is of its selection, from the loop it runs on."""
+        if self._closed:
             return
+        if self._seam is not None:
+            burst = self._past(self._seam, burst)
+            if not burst.frames:
+                return
+        if self._sent_now(burst):
+            return
+        if self.send_now is not None and self._live:
+            self.withheld += len(burst.frames)
         if self._queue:
-            self._drop_old_steps(frames)
-        self._queue.extend(frames)
-        self._queued_bytes += size_bytes
+            self._drop_old_steps(burst.frames)
+        self._queue.extend(burst.frames)
+        self._queued_bytes += burst.size_bytes
         if self._queued_bytes > BURST_BYTES:
             self._send_away()
             return
@@ -145,28 +212,36 @@ class Subscription:
             self._judging = self.loop.call_later(MOMENT_S, self._judge)
         self._notify()
 
-    def _sent_now(self, frames: Sequence[Frame]) -> bool:
+    def _sent_now(self, burst: Burst) -> bool:
         # Only while its task waits for something to take: otherwise an older frame may still be on its way.
         send = self.send_now
-        if send is None or self._waiter is None or self._waiter.done() or not self._live:
+        if send is None or self._waiter is None or self._waiter.done():
             return False
-        if len(frames) > 1:  # a task that is woken takes them all; and if one cannot go, the rest must not either
-            return False
-        return send(frames[0])
+        return send(burst)
+
+    def _past(self, seam: Seam, burst: Burst) -> Burst:
+        new = [frame for frame in burst.frames if seam.is_new(frame)]
+        if new and new[-1] is burst.frames[-1] and (new[-1].offset or new[-1].key is not None):
+            # Messages are handed out in the order of their commits: all that follows is newer, too.
+            self._seam = None
+        return burst if len(new) == len(burst.frames) else Burst(new)
 
     def restart(self) -> None:
         """Begin again: the log has become another one. From the loop it runs on."""
         if self._closed:
             return
         self._history.detach(self, forget=False)
-        self._queue.clear()
-        self._ready.clear()
-        self._queued_bytes = 0
-        self._live, self._read_to = False, None
+        self._let_go()
+        self._live, self._read_to, self._seam = False, None, None
         self._turn += 1
         # An offset of a log that is gone: the new `subscribed` will say that it was not recovered.
         self._after, self._log_id = 0, self._log_id or "gone"
         self._notify()
+
+    def _let_go(self) -> None:
+        self._queue.clear()
+        self._ready.clear()
+        self._queued_bytes = 0
 
     def _judge(self) -> None:
         self._judging = None
@@ -187,8 +262,10 @@ class Subscription:
         newer = {frame.key for frame in frames if frame.key is not None}
         if not newer or not any(frame.key in newer for frame in self._queue):
             return
-        self._queue = deque(frame for frame in self._queue if frame.key not in newer)
-        self._queued_bytes = sum(map(len, self._queue))
+        kept = deque(frame for frame in self._queue if frame.key not in newer)
+        self.merged += len(self._queue) - len(kept)
+        self._queue = kept
+        self._queued_bytes = sum(map(len, kept))
 
     async def _catch_up(self) -> None:
         # A restart in the meantime makes whatever was read here worthless.
@@ -223,7 +300,10 @@ class Subscription:
     def _go_live(self, turn: int, history: list[Frame], read_to: int) -> None:
         if self._is_over(turn):
             return
-        self._ready.extend(join(newest_only(history), self._queue, after=read_to))
+        history = newest_only(history)
+        self._ready.extend(join(history, self._queue, after=read_to))
+        # What history has may be on its way to the live ones still.
+        self._seam = Seam.of(history, after=read_to)
         self._queue.clear()
         self._queued_bytes = 0
         self._live = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncIterator
@@ -18,11 +19,17 @@ from starlette.websockets import WebSocketDisconnect
 
 from federated_pneumonia_detection.hub.errors import DatabaseAway
 from federated_pneumonia_detection.hub.hub import Frame, Hub, Page, Subscription
-from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, RESTART, TOO_SLOW, UNKNOWN_RUN
+from federated_pneumonia_detection.server.close_codes import (
+    BAD_REQUEST,
+    INTERNAL_ERROR,
+    RESTART,
+    TOO_SLOW,
+    UNKNOWN_RUN,
+)
 from federated_pneumonia_detection.server.openapi import refuses
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import Service, service_of
-from federated_pneumonia_detection.server.viewer_protocol import FRAME_KEY, SEND_NOW
+from federated_pneumonia_detection.server.viewer_protocol import SEND, SEND_NOW
 
 __all__ = ["SSE_COMMENT_EVERY_S", "offset_of", "router"]
 
@@ -32,6 +39,7 @@ KNOWN_WITHIN_S = 1.2
 KNOWN_POLL_S = 0.02
 GREATEST_OFFSET = 2**63 - 1
 
+logger = logging.getLogger(__name__)
 router = APIRouter(tags=["events"])
 
 # The hub puts run and offset last into each frame; whatever a writer said stands before them.
@@ -81,9 +89,14 @@ async def training_progress(websocket: WebSocket) -> None:
         run_id=run_id, client_id=query.get("client_id"), after=after, log_id=query.get("log_id")
     )
     subscription.send_now = websocket.scope.get("extensions", {}).get(SEND_NOW)
+    sender = asyncio.create_task(_send_frames(websocket, subscription))
+    # Whoever is sent away is told so, also while the sender waits for what it does not take.
+    subscription.on_end = sender.cancel
     try:
-        await _send_until_gone(websocket, subscription)
+        await _read_until_closed(websocket)
     finally:
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
         subscription.close()
 
 
@@ -97,31 +110,30 @@ async def _known_run(hub: Hub, wanted: str) -> str | None:
     return run_id
 
 
-async def _send_until_gone(websocket: WebSocket, subscription: Subscription) -> None:
-    sender = asyncio.create_task(_send_frames(websocket, subscription))
-    reader = asyncio.create_task(_read_until_closed(websocket))
-    try:
-        await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sender, reader):
-            task.cancel()
-        await asyncio.gather(sender, reader, return_exceptions=True)
-    if sender.done() and not sender.cancelled() and (error := sender.exception()) is not None:
-        raise error
-
-
 async def _send_frames(websocket: WebSocket, subscription: Subscription) -> None:
-    with suppress(WebSocketDisconnect):
-        try:
+    """Send until the viewer is gone or the subscription has ended, then say why: that ends the reading, too."""
+    code, reason = RESTART, "the server is closing"
+    try:
+        send = websocket.scope.get("extensions", {}).get(SEND)
+        if send is None:
             async for frame in subscription:
-                await websocket.send({"type": "websocket.send", "text": frame.text, FRAME_KEY: frame})
-        except DatabaseAway:
-            await websocket.close(RESTART, "the database is away; come back with your cursor")
-            return
-        if subscription.too_slow:
-            await websocket.close(TOO_SLOW, "come back with your cursor")
+                await websocket.send_text(frame.text)
         else:
-            await websocket.close(RESTART, "the server is closing")
+            async for burst in subscription.bursts():
+                await send(burst)
+    except asyncio.CancelledError:
+        pass  # by `on_end`: it has ended while this waited
+    except (WebSocketDisconnect, OSError):  # what uvicorn raises for a viewer that is gone is an OSError
+        return
+    except DatabaseAway:
+        reason = "the database is away; come back with your cursor"
+    except Exception:
+        logger.exception("sending to a viewer failed")
+        code, reason = INTERNAL_ERROR, "something went wrong here; come back with your cursor"
+    if subscription.too_slow:
+        code, reason = TOO_SLOW, "come back with your cursor"
+    with suppress(WebSocketDisconnect, RuntimeError):  # gone meanwhile, or closed already
+        await websocket.close(code, reason)
 
 
 async def _read_until_closed(websocket: WebSocket) -> None:

@@ -8,7 +8,6 @@ the bound and the close code), a viewer that never takes its close frame is cut 
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -16,17 +15,17 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 from websockets.protocol import State
 
-__all__ = ["FRAME_KEY", "SEND_NOW", "ViewerProtocol", "text_frame_header"]
+from federated_pneumonia_detection.hub.frames import Burst
 
-FRAME_KEY = "fpd.frame"
-"""In a `websocket.send`: the text once more, as the bytes it is sent as."""
+__all__ = ["SEND", "SEND_NOW", "ViewerProtocol", "text_frame_header", "wire"]
 
 CLOSES_WITHIN_S = 10.0
 GREATEST_UNREAD_BYTES = 1024 * 1024
 
-
+SEND = "fpd.send"
+"""In the scope's extensions: sends a burst of frames when the viewer has taken those before."""
 SEND_NOW = "fpd.send_now"
-"""In the scope's extensions: sends a text, given as bytes, at once if that is possible; whether it did."""
+"""In the scope's extensions: sends a burst of frames at once if that is possible; whether it did."""
 
 
 def text_frame_header(size_bytes: int) -> bytes:
@@ -38,10 +37,11 @@ def text_frame_header(size_bytes: int) -> bytes:
     return b"\x81\x7f" + size_bytes.to_bytes(8, "big")
 
 
-@lru_cache(maxsize=64)
-def _framed(payload: bytes) -> bytes:
-    # One message goes to many viewers one after the other.
-    return text_frame_header(len(payload)) + payload
+def wire(burst: Burst) -> bytes:
+    """The text frames of a burst as they go over the wire, in one piece: made once for all its viewers."""
+    if burst.wire is None:
+        burst.wire = b"".join(part for frame in burst.frames for part in (text_frame_header(len(frame)), frame))
+    return burst.wire
 
 
 class ViewerProtocol(WebSocketsSansIOProtocol):
@@ -66,13 +66,13 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
         self.writable.set()
 
     def handle_connect(self, event: Request) -> None:
-        """Offer the application a way to send without a task."""
+        """Offer the application ways to send several frames in one write, with and without a task."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"][SEND_NOW] = self.send_now  # type: ignore[assignment]
+            self.scope["extensions"].update({SEND: self.send_burst, SEND_NOW: self.send_now})  # type: ignore[dict-item]
 
-    def send_now(self, payload: bytes) -> bool:
-        """Send a text, given as bytes, if it can go at once; whether it did."""
+    def send_now(self, burst: Burst) -> bool:
+        """Send a burst if it can go at once; whether it did."""
         if (
             not self.writable.is_set()
             or not self.handshake_complete
@@ -81,8 +81,24 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
             or self.transport.is_closing()
         ):
             return False
-        self.transport.write(_framed(payload))
+        self.transport.write(wire(burst))
         return True
+
+    async def send_burst(self, burst: Burst) -> None:
+        """Send a burst when the viewer has taken what was sent before.
+
+        Raises:
+            ClientDisconnected: The viewer is gone.
+        """
+        if self.conn.extensions:
+            for frame in burst.frames:
+                await super().send({"type": "websocket.send", "text": frame.text})
+            return
+        if not self.writable.is_set():
+            await self.writable.wait()
+        if self.conn.state is not State.OPEN or self.transport.is_closing():
+            raise ClientDisconnected
+        self.transport.write(wire(burst))
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the answers to earlier ones already pile up unread."""
@@ -96,21 +112,17 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
         self._cut_off_later()
 
     async def send(self, message: Any) -> None:
-        """Send what the application gives; a text that comes with its bytes goes out as it is."""
+        """Send what the application gives."""
         if message["type"] == "websocket.http.response.body" and self.initial_response is not None:
             self._deny(*self.initial_response[:2], bytes(message.get("body", b"")))
             return
-        payload = message.get(FRAME_KEY) if message["type"] == "websocket.send" else None
-        if payload is None or self.conn.extensions:
+        if message["type"] == "websocket.close":
+            # It waits for nobody: a viewer that does not take it is cut off a moment later.
+            self.writable.set()
             await super().send(message)
-            if message["type"] == "websocket.close":
-                self._cut_off_later()
+            self._cut_off_later()
             return
-        if not self.writable.is_set():
-            await self.writable.wait()
-        if self.conn.state is not State.OPEN or self.transport.is_closing():
-            raise ClientDisconnected
-        self.transport.write(_framed(payload))
+        await super().send(message)
 
     def _deny(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Answer a handshake with an HTTP response (the original would send two lengths and two types)."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from federated_pneumonia_detection.hub.cursor import Selection
-from federated_pneumonia_detection.hub.frames import Frame
-from federated_pneumonia_detection.hub.subscription import Subscription
+from federated_pneumonia_detection.hub.frames import Burst, Frame
+from federated_pneumonia_detection.hub.subscription import BURST_BYTES, TOGETHER_BYTES, Subscription
 
 
 class _NothingYet:
@@ -49,11 +49,11 @@ async def live() -> Subscription:
 
 async def test_a_viewer_that_waits_is_sent_to_at_once_and_its_task_sleeps_on(live: Subscription) -> None:
     sent: list[bytes] = []
-    live.send_now = lambda frame: sent.append(frame) is None
+    live.send_now = lambda burst: sent.extend(burst.frames) is None
     taking = asyncio.ensure_future(anext(live))
     await asyncio.sleep(0)
-    live.offer([_frame(1)], 1)
-    live.offer([_frame(2)], 1)
+    live.offer(Burst([_frame(1)]))
+    live.offer(Burst([_frame(2)]))
     await asyncio.sleep(0)
     assert sent == [b"1", b"2"]
     assert not taking.done()
@@ -65,14 +65,78 @@ async def test_a_viewer_that_waits_is_sent_to_at_once_and_its_task_sleeps_on(liv
 async def test_what_cannot_go_at_once_goes_through_the_queue_and_everything_after_it_too(live: Subscription) -> None:
     accepts = False
     sent: list[bytes] = []
-    live.send_now = lambda frame: accepts and sent.append(frame) is None
+    live.send_now = lambda burst: accepts and sent.extend(burst.frames) is None
     taking = asyncio.ensure_future(anext(live))
     await asyncio.sleep(0)
-    live.offer([_frame(1)], 1)
+    live.offer(Burst([_frame(1)]))
     accepts = True
-    live.offer([_frame(2)], 1)  # 1 has not been taken by the task yet
+    live.offer(Burst([_frame(2)]))  # 1 has not been taken by the task yet
     assert await taking == b"1"
-    live.offer([_frame(3)], 1)  # the task is busy with 1
+    live.offer(Burst([_frame(3)]))  # the task is busy with 1
     assert [await anext(live), await anext(live)] == [b"2", b"3"]
     assert sent == []
+    live.close()
+
+
+async def test_a_burst_goes_at_once_as_a_whole(live: Subscription) -> None:
+    sent: list[Burst] = []
+    live.send_now = lambda burst: sent.append(burst) is None
+    taking = asyncio.ensure_future(anext(live))
+    await asyncio.sleep(0)
+    burst = Burst([_frame(1), _frame(2), _frame(3)])
+    live.offer(burst)
+    assert sent == [burst]
+    assert live.withheld == 0
+    live.close()
+    with pytest.raises(StopAsyncIteration):
+        await taking
+
+
+async def test_what_waits_is_taken_together_and_counted(live: Subscription) -> None:
+    live.send_now = lambda burst: False
+    live.offer(Burst([_frame(1), _frame(2)]))
+    live.offer(Burst([_frame(3)]))
+    assert live.withheld == 3
+    bursts = live.bursts()
+    assert list((await anext(bursts)).frames) == [b"1", b"2", b"3"]
+    live.close()
+    with pytest.raises(StopAsyncIteration):
+        await anext(bursts)
+
+
+async def test_no_more_than_a_bound_is_taken_together(live: Subscription) -> None:
+    for offset in range(1, 4):
+        live.offer(Burst([Frame(b"x" * TOGETHER_BYTES, offset=offset)]))
+    assert [[frame.offset for frame in (await anext(live.bursts())).frames] for _ in range(3)] == [[1], [2], [3]]
+    live.close()
+
+
+async def test_the_end_is_told_also_while_nobody_takes(live: Subscription) -> None:
+    ended: list[bool] = []
+    live.on_end = lambda: ended.append(live.too_slow)
+    live.offer(Burst([Frame(b"x" * (BURST_BYTES + 1), offset=1)]))
+    assert ended == [True]
+    live.close()
+    assert ended == [True]
+
+
+async def test_what_history_had_is_not_sent_again_when_it_comes_live_later(live: Subscription) -> None:
+    key = ("run", None, "train")
+    step = Frame(b"step", row=4, key=key)
+    live._go_live(live._turn, [_frame(5), step], 5)
+    live.offer(Burst([_frame(4), step]))
+    live.offer(Burst([_frame(5)]))
+    live.offer(Burst([_frame(5), _frame(6)]))
+    live.offer(Burst([_frame(7)]))
+    assert [await anext(live) for _ in range(4)] == [b"5", b"step", b"6", b"7"]
+    assert live.untaken == 0
+    live.close()
+
+
+async def test_what_stands_in_no_log_is_sent_also_before_the_first_new_message(live: Subscription) -> None:
+    live._go_live(live._turn, [_frame(5)], 5)
+    live.offer(Burst([Frame(b"hello")]))
+    live.offer(Burst([_frame(5)]))
+    assert [await anext(live), await anext(live)] == [b"5", b"hello"]
+    assert live.untaken == 0
     live.close()
