@@ -74,7 +74,8 @@ def _ship(log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool) 
         ended_by = signal.Signals(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    # Both, and SIGINT also where the shell had it ignored, as it does in the background.
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         shipper.run(once=once, patience_s=_ONCE_PATIENCE_S if once else None)
     except TimeoutError:
@@ -84,7 +85,8 @@ def _ship(log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool) 
         _say(f"Stopped. {_how_far(shipper)}")
         return CANCELLED if ended_by is signal.SIGINT else 0
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     _say(_how_far(shipper))
     return FAILED if shipper.refused else 0
 

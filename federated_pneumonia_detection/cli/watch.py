@@ -25,7 +25,14 @@ NARROW = 60
 """Columns below which tables give way to lines."""
 
 STATUS_STYLE = {"running": "blue", "started": "blue", "completed": "green", "failed": "red", "lost": "yellow"}
-CLIENT_STYLE = {"sent": "green", "finished": "green", "failed": "red", "late": "yellow", "training": "blue"}
+CLIENT_STYLE = {
+    "sent": "green",
+    "finished": "green",
+    "failed": "red",
+    "late": "yellow",
+    "lost": "yellow",
+    "training": "blue",
+}
 
 
 def _bar(done: int, total: int | None, width: int) -> str:
