@@ -112,6 +112,11 @@ def test_a_writer_killed_anywhere_has_lost_no_message_whose_call_returned(
     print(f"{what}: {sum(kill['killed'] for kill in kills)} kills, lost 0")
 
 
+def of_a_torn_end(key: str) -> bool:
+    """Whether a server says of the journal of one that was killed that its end is torn; perhaps after all was seen."""
+    return '"about":"damage:' in key
+
+
 def check_servers(kills: list[dict[str, Any]], folder: Path) -> None:
     """That a viewer over two servers, the first of which was killed, has what the journals have, once and in order."""
     for kill in kills:
@@ -121,8 +126,8 @@ def check_servers(kills: list[dict[str, Any]], folder: Path) -> None:
         assert kill["starts"] == 0, f"{where}: the log is still the same one"
         assert kill["killed"] or kill["code"] == 0, where
         assert len(kill["returned"]) == 6, f"{where}: the training does not notice"
-        seen = [storm.key_of(message) for message in kill["seen"]]
-        journals = storm.read_journals(directory)
+        seen = [key for message in kill["seen"] if not of_a_torn_end(key := storm.key_of(message))]
+        journals = {w: [k for k in keys if not of_a_torn_end(k)] for w, keys in storm.read_journals(directory).items()}
         assert Counter(seen) == Counter(key for keys in journals.values() for key in keys), where
         for keys in journals.values():
             assert [key for key in seen if key in set(keys)] == keys, where

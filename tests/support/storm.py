@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -84,6 +85,7 @@ class Summary:
     out_of_order: int = 0
     connections: int = 0
     starts: int = 0
+    documents: int = 0
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -96,7 +98,8 @@ class Summary:
         return (
             f"{self.faults.total()} faults in {self.seconds:.0f} s ({kinds}); {self.returned} log calls returned, "
             f"{self.journalled} lifecycle messages in the journals, {self.connections} connections of viewers, "
-            f"{self.starts} new starts told; lost {self.lost}, twice {self.twice}, out of order {self.out_of_order}"
+            f"{self.starts} new starts told, documents parsed {self.documents} times; "
+            f"lost {self.lost}, twice {self.twice}, out of order {self.out_of_order}"
         )
 
 
@@ -120,6 +123,8 @@ class Storm:
         self.viewers: list[Viewer] = []
         self.done: Counter[str] = Counter()
         self._alone = 0
+        self._documents_read = 0
+        self._torn: list[str] = []
 
     async def run(self, faults: int) -> Summary:
         """Do so many random things, then let everything come to rest and compare."""
@@ -135,14 +140,26 @@ class Storm:
             for viewer in self.viewers:
                 viewer.start()
             self.trainers = [self._alone_again(), *(self._hospital(who) for who in ("-", "north", "south"))]
+            reader = asyncio.create_task(self._read_documents())
             try:
                 for _ in range(faults):
                     await self._fault()
                 return await self._settle(time.monotonic() - began)
             finally:
+                reader.cancel()
                 for viewer in self.viewers:
                     await viewer.stop()
                 self._end_processes()
+
+    async def _read_documents(self) -> None:
+        """Parse one document after the other, as somebody does that polls them."""
+        while True:
+            for path in [*self.log_dir.glob("*.json")]:
+                await asyncio.sleep(0.01)
+                with contextlib.suppress(FileNotFoundError):
+                    self._torn += torn(path)
+                    self._documents_read += 1
+            await asyncio.sleep(0.01)
 
     # --- faults ---
 
@@ -328,7 +345,8 @@ class Storm:
             self._compare_with(viewer, journals, everybody, summary)
         summary.wrong += [f"{trainer.token} lost {trainer.lost()}" for trainer in everybody if trainer.lost()]
         summary.wrong += await self._wrong_states(everybody)
-        summary.wrong += torn_documents(self.log_dir)
+        summary.wrong += self._torn + torn_documents(self.log_dir)
+        summary.documents = self._documents_read
         # Ctrl-C in the middle of an import is Python's to tell.
         said = self.server.output
         if said.count("Traceback") > said.count("KeyboardInterrupt"):
@@ -416,13 +434,16 @@ def read_journals(directory: Path) -> dict[str, list[str]]:
 
 def torn_documents(directory: Path) -> list[str]:
     """The polled documents that do not parse."""
-    wrong = []
-    for path in directory.glob("*.json"):
-        try:
-            json.loads(path.read_bytes())
-        except ValueError as error:
-            wrong.append(f"{path.name}: {error}")
-    return wrong
+    return [text for path in directory.glob("*.json") for text in torn(path)]
+
+
+def torn(path: Path) -> list[str]:
+    """Why a document does not parse, if it does not."""
+    try:
+        json.loads(path.read_bytes())
+    except ValueError as error:
+        return [f"{path.name}: {error}"]
+    return []
 
 
 def main() -> int:
