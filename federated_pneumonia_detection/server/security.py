@@ -32,7 +32,7 @@ from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, NOT_AL
 from federated_pneumonia_detection.server.credentials import SUBPROTOCOL, offers_subprotocol, secret_in_query
 from federated_pneumonia_detection.server.origins import Names, same_origin
 from federated_pneumonia_detection.server.problems import Problem, problem_response
-from federated_pneumonia_detection.server.tokens import LOCAL, Caller, Role
+from federated_pneumonia_detection.server.tokens import LOCAL, Caller, Role, redact
 
 __all__ = ["CALLER_KEY", "Guard", "caller_of", "require"]
 
@@ -212,6 +212,8 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status < 400:
+                    _tell_change(scope)
             elif status in REFUSED:  # by the route, which knows what the guard does not: whose client, whose token
                 self.refusals.add(scope, Headers(scope=scope), status, _title(message), holder_in(scope))
                 status = -1
@@ -308,6 +310,14 @@ def _response(problem: Problem, scope: Scope) -> Response:
     return problem_response(
         problem.status_code, problem.title, problem.right, instance=scope["path"], headers=problem.headers
     )
+
+
+def _tell_change(scope: Scope) -> None:
+    """Log whose token changed something; a site's deliveries are counted elsewhere, and are many."""
+    holder = holder_in(scope)
+    if holder is not None and scope["method"] not in READS and holder.role != "site":
+        about = {"caller": holder.name, "method": scope["method"], "path": redact(scope["path"][:200])}
+        log.info("changed", extra=about)
 
 
 def _title(message: Message) -> str:

@@ -160,6 +160,8 @@ def test_a_viewers_token_starts_nothing_and_the_log_says_who_tried(
     assert (first["status"], first["caller"], first["role"], first["method"]) == (403, "vera", "viewer", "POST")
     assert guarded.service.stats()["refused_requests_total"] == len(told) >= 6
     assert _ask(guarded, "POST", "/api/centralized/train", json=body, headers=keys.bearer("olga")).status_code == 202
+    changed = [(line["caller"], line["path"]) for line in own_log() if line["event"] == "changed"]
+    assert changed == [("olga", "/api/centralized/train")]
 
 
 def test_a_sites_token_ships_its_own_clients_and_does_nothing_else(
