@@ -102,6 +102,8 @@ def _how_far(shipper: Shipper) -> str:
     count = shipper.count()
     journals = "1 journal" if count == 1 else f"{count} journals"
     said = f"{count - len(unfinished)} of {journals} there; {shipper.acked} messages acknowledged by this program."
+    if shipper.gone:
+        said += f" {shipper.gone} of them were deleted at the server and stay so."
     waiting = ", ".join(f"{name} (up to message {acked})" for name, acked in unfinished[:5])
     more = f" and {len(unfinished) - 5} more" if len(unfinished) > 5 else ""
     return f"{said} To be sent: {waiting}{more}." if unfinished else said

@@ -98,7 +98,8 @@ class ShipmentRefused(HubError):
 
     Attributes:
         why: `malformed` (they are no lines of ours), `not_allowed` (the sender may not), `jump` (lines before them are
-            missing; `expected` says from which on), `conflict` (the journal is another one than before).
+            missing; `expected` says from which on), `conflict` (the journal is another one than before), `gone` (it was
+            deleted here on purpose).
         right: what would be right.
         line: which line of the body is to blame, from 1.
         n: the number of the message that is to blame: without it the others may be taken.
@@ -108,7 +109,7 @@ class ShipmentRefused(HubError):
 
     def __init__(
         self,
-        why: Literal["malformed", "not_allowed", "jump", "conflict"],
+        why: Literal["malformed", "not_allowed", "jump", "conflict", "gone"],
         wrong: str,
         right: str = "",
         *,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from federated_pneumonia_detection.hub import export, run_document, series
+from federated_pneumonia_detection.hub import export, forgotten, run_document, series
 from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
 from federated_pneumonia_detection.hub.cursor import Selection
 from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
@@ -223,6 +223,10 @@ class Hub:
         if self.is_elsewhere(run_id):
             raise RunElsewhere(run_id)
         self._journals.close_run(run_id)
+        for journal in self._journals_of(run_id):
+            if journal.header is not None and journal.header.shipped is True:
+                # Its own machine still has it, and would send it again.
+                forgotten.forget(Path(journal.path).parent, [journal.header.writer])
         for path in self.files_of(run_id):
             path.unlink(missing_ok=True)
         self._follower.drop({journal.path for journal in self._journals_of(run_id)})

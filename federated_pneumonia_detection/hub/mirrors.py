@@ -23,6 +23,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
+from federated_pneumonia_detection.hub.forgotten import Forgotten
 from federated_pneumonia_detection.hub.shipment import Shipment
 from federated_pneumonia_detection.hub.shipping import WriterState
 from federated_pneumonia_detection.progress.clock import now
@@ -76,6 +77,7 @@ class Mirrors:
         self._directory = Path(directory)
         self._lock = threading.Lock()
         self._paths: dict[str, Path] = {}
+        self._forgotten = Forgotten(directory)
         self.lines_added = 0
         """How many lines were new."""
 
@@ -90,12 +92,17 @@ class Mirrors:
             The number of the last message that is here.
 
         Raises:
-            ShipmentRefused: Lines before these are missing (`jump`), or its first line was another (`conflict`).
+            ShipmentRefused: Lines before these are missing (`jump`), its first line was another (`conflict`), or it was
+                deleted here (`gone`).
             OSError: It could not be written; nothing was.
         """
         with self._lock:
             path = self._find(shipment.header)
             if path is None:
+                if shipment.header.writer in self._forgotten:
+                    raise ShipmentRefused(
+                        "gone", f"Run {shipment.header.run_id} was deleted here.", "It is not taken a second time."
+                    )
                 if not shipment.lines:
                     return 0
                 _see_that_it_follows(shipment.lines, _End(0, ""), delivery.skipped)

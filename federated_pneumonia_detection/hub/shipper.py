@@ -180,7 +180,12 @@ class Shipper:
     def refused(self) -> int:
         """How many messages, and whole journals, the server would not take."""
         boxes = [journal.outbox for journal in self._journals.values()]
-        return sum(box.skips + (box.life is Life.REFUSED) for box in boxes)
+        return sum(box.skips + (box.life is Life.REFUSED and not box.is_gone) for box in boxes)
+
+    @property
+    def gone(self) -> int:
+        """How many journals were deleted at the server, which takes them no second time."""
+        return sum(journal.outbox.is_gone for journal in self._journals.values())
 
     def unfinished(self) -> Iterator[tuple[str, int]]:
         """Journals of which not everything is there: whose, and up to which message it is."""
@@ -341,7 +346,10 @@ class Shipper:
 
     def _tell_end(self, journal: _Journal) -> None:
         outbox = journal.outbox
-        if outbox.life is Life.REFUSED:
+        if outbox.is_gone:
+            if outbox.sent:
+                self._tell(f"{journal.name}: it was deleted at the server, and is not sent any more")
+        elif outbox.life is Life.REFUSED:
             self._tell(f"{journal.name}: the server takes nothing of it: {_words(outbox.refusal)}")
         elif outbox.sent and outbox.life is Life.DEAD:
             self._tell(f"{journal.name}: its process died; all it wrote is there, up to message {outbox.acked}")

@@ -125,6 +125,11 @@ class Outbox:
         self.sent = 0
         """How many messages were sent and acknowledged."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was deleted at the server."""
+        return self.refusal is not None and self.refusal.status == 410
+
     # --- what was read goes in ---
 
     @property

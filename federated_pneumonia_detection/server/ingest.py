@@ -33,7 +33,7 @@ GREATEST_BATCH_BYTES = 1_000_000
 GREATEST_UNPACKED_BYTES = 10_000_000
 READ_WITHIN_S = 60.0
 _GZIP = 31
-_STATUS = {"malformed": 422, "not_allowed": 403, "jump": 409, "conflict": 409}
+_STATUS = {"malformed": 422, "not_allowed": 403, "jump": 409, "conflict": 409, "gone": 410}
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ _ANSWER: Answers = answers(Acknowledged, "How far the copy here is.")
     "/ingest",
     summary="Ship a journal",
     response_class=Response,
-    responses=_ANSWER | refuses(400, 401, 403, 408, 409, 413, 415, 422, 503),
+    responses=_ANSWER | refuses(400, 401, 403, 408, 409, 410, 413, 415, 422, 503),
     openapi_extra=_BODY,
 )
 async def ingest(

@@ -49,6 +49,7 @@ _REASONS = {
     404: "There is no such run.",
     408: "The body came too slowly.",
     409: "Not in the state the run is in.",
+    410: "It was here, and was deleted.",
     413: "The body is too big.",
     415: "The body is not `application/json`.",
     422: "A parameter or the body is wrong; `errors` names every fault.",

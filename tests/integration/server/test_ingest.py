@@ -174,6 +174,16 @@ def test_a_deleted_database_is_rebuilt_from_what_was_shipped(
         assert asked.json()["acked"] == 2
 
 
+def test_a_run_that_was_deleted_does_not_come_back(http: httpx.Client, site: dict[str, str]) -> None:
+    ended = body(line(1, "round_start", round=1, total_rounds=1), round_end(2), end_line(3))
+    _ship(http, ended, site)
+    _until(lambda: http.get("/api/runs/run").status_code == 200 and _run(http)["status"] == "completed", "it has ended")
+    assert http.delete("/api/runs/run").status_code in (200, 204)
+    assert "Run run was deleted here" in _problem(_ship(http, ended, site), 410)["title"]
+    _problem(_ship(http, body(), site), 410)
+    assert http.get("/api/runs/run").status_code == 404
+
+
 # --- what is refused --------------------------------------------------------------------------------------------
 
 

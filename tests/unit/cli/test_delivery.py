@@ -62,6 +62,7 @@ def test_a_larger_one_is_packed() -> None:
         (422, {"title": "No.", "line": 1}, Refused(422, "No.")),
         (422, {"title": "Torn.", "line": 3}, Away(f"a batch was damaged on its way to {URL}: Torn.")),
         (413, {"title": "Big."}, Refused(413, "Big.")),
+        (410, {"title": "Deleted.", "writer": "w"}, Refused(410, "Deleted.")),
     ],
 )
 def test_a_problem_is_understood(status: int, problem: dict[str, object], meaning: Answer) -> None:

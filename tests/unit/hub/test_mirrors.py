@@ -10,6 +10,7 @@ import pytest
 from shipments import body, end_line, first_line, line, round_end
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
+from federated_pneumonia_detection.hub.forgotten import forget
 from federated_pneumonia_detection.hub.mirrors import Delivery, Mirrors
 from federated_pneumonia_detection.hub.shipment import parse
 from federated_pneumonia_detection.progress.framing import Line
@@ -132,6 +133,21 @@ def test_a_mirror_that_was_deleted_is_asked_for_from_the_start(mirrors: Mirrors,
     with pytest.raises(ShipmentRefused) as refused:
         mirrors.take(parse(body(line(3))), HERE)
     assert refused.value.expected == 1
+
+
+def test_what_was_deleted_on_purpose_does_not_come_back(mirrors: Mirrors, tmp_path: Path, mirror: Path) -> None:
+    mirrors.take(parse(body(line(1))), HERE)
+    forget(tmp_path, ["w1", "another"])
+    assert mirrors.take(parse(body(line(2))), HERE) == 2  # it is still there
+    mirror.unlink()
+    for batch in (body(line(3)), body(line(1)), body()):
+        with pytest.raises(ShipmentRefused, match="Run run was deleted here") as refused:
+            mirrors.take(parse(batch), HERE)
+        assert refused.value.why == "gone"
+    assert not mirror.exists()
+    assert mirrors.take(parse(body(line(1), writer="w2")), HERE) == 1
+    (tmp_path / ".forgotten").unlink()
+    assert mirrors.take(parse(body(line(1))), HERE) == 1
 
 
 def test_two_writers_of_a_client_have_a_mirror_each(mirrors: Mirrors, tmp_path: Path) -> None:
