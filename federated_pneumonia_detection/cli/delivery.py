@@ -12,6 +12,7 @@ import httpx
 
 from federated_pneumonia_detection.hub.errors import CannotShip
 from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.progress.clock import now
 
 __all__ = ["HttpTransport"]
 
@@ -59,7 +60,7 @@ class HttpTransport:
         if len(body) >= _PACK_FROM_BYTES:
             # The fastest level: lines of JSON shrink well by it, and a training may need the processor.
             body, headers["content-encoding"] = gzip.compress(body, 1), "gzip"
-        asked: dict[str, str | int] = {"writer_state": batch.state, "skipped": batch.skipped}
+        asked: dict[str, str | int] = {"writer_state": batch.state, "skipped": batch.skipped, "sent": now()}
         if self._site is not None:
             asked["site"] = self._site
         try:

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -89,15 +90,13 @@ class Coroner:
                 continue
             self.missing_messages += reading.trouble.missing
             self.damaged_lines += not reading.trouble.missing
-            body = {
-                "type": "alert",
-                "level": "warning",
-                "title": "Part of a journal is missing or damaged",
-                "text": reading.trouble.text,
-            }
-            self._untold.append(
-                (header.run_id, Verdict(reading.trouble.about, body, str(Path(reading.journal.path).parent)))
-            )
+            body = {"title": "Part of a journal is missing or damaged", "text": reading.trouble.text}
+            self.warn(header.run_id, str(Path(reading.journal.path).parent), reading.trouble.about, body)
+
+    def warn(self, run_id: str, directory: str, about: str, body: dict[str, Any]) -> None:
+        """Have an alert said of a run, unless one about the same was said before; from any thread."""
+        with self._lock:
+            self._untold.append((run_id, Verdict(about, {"type": "alert", "level": "warning", **body}, directory)))
 
     def judge(self, journals: Sequence[FollowedJournal]) -> None:
         """Say what follows from who lives."""
@@ -106,7 +105,8 @@ class Coroner:
             if journal.header is not None:
                 by_run[journal.header.run_id].append(journal)
         self._remember(by_run)
-        untold, self._untold = self._untold, []
+        with self._lock:
+            untold, self._untold = self._untold, []
         for run_id, verdict in untold:
             self._say(run_id, verdict)
         died: set[str] = set()

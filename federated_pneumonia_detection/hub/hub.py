@@ -203,6 +203,10 @@ class Hub:
         documents = {path.with_name(path.name.removesuffix(".jsonl").partition("~")[0] + ".json") for path in journals}
         return [*journals, *sorted(documents)]
 
+    def warn(self, run_id: str, directory: str, about: str, body: dict[str, Any]) -> None:
+        """Have an alert said of a run, in the hub's journal in a directory; of the same once."""
+        self._coroner.warn(run_id, directory, about, body)
+
     def forget(self, run_id: str, *, aged: bool = False) -> None:
         """Delete an ended run, its journals and documents included.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import zlib
 from typing import Annotated, Any
 
@@ -17,6 +18,9 @@ from federated_pneumonia_detection.hub.errors import ShipmentRefused
 from federated_pneumonia_detection.hub.mirrors import Delivery
 from federated_pneumonia_detection.hub.shipment import Shipment, parse, refuse_what_is_not, written_by
 from federated_pneumonia_detection.hub.shipping import WriterState
+from federated_pneumonia_detection.hub.times import seconds
+from federated_pneumonia_detection.hub.words import duration_words
+from federated_pneumonia_detection.progress.framing import JournalHeader
 from federated_pneumonia_detection.server.openapi import Answers, answers, refuses
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.security import require
@@ -32,6 +36,7 @@ MEDIA_TYPE = "application/x-ndjson"
 GREATEST_BATCH_BYTES = 1_000_000
 GREATEST_UNPACKED_BYTES = 10_000_000
 READ_WITHIN_S = 60.0
+CLOCK_MAY_DIFFER_S = 60.0
 _GZIP = 31
 _STATUS = {"malformed": 422, "not_allowed": 403, "jump": 409, "conflict": 409, "gone": 410}
 
@@ -76,6 +81,10 @@ async def ingest(
         str | None,
         Query(max_length=200, description="Whose machine sends; a site's token says it, others may."),
     ] = None,
+    sent: Annotated[
+        str | None,
+        Query(max_length=40, description="The sender's time: a clock that is wrong by more than a minute is told."),
+    ] = None,
 ) -> Response:
     """Lines of one writer of another machine, in the order of their numbers.
 
@@ -86,7 +95,7 @@ async def ingest(
     body = await _body(request)
     service = service_of(request)
     try:
-        acked = await run_in_threadpool(_take, service, caller, body, writer_state, skipped, site)
+        acked = await run_in_threadpool(_take, service, caller, body, writer_state, skipped, site, sent)
     except ShipmentRefused as refused:
         service.ingest_refused += 1
         raise _problem(refused) from None
@@ -99,7 +108,7 @@ async def ingest(
 
 
 def _take(
-    service: Service, caller: Caller, body: bytes, state: WriterState, skipped: int, site: str | None
+    service: Service, caller: Caller, body: bytes, state: WriterState, skipped: int, site: str | None, sent: str | None
 ) -> Acknowledged:
     shipment = parse(body)
     named = _site(caller, site, shipment)
@@ -111,7 +120,23 @@ def _take(
     except ShipmentRefused as refused:
         refused.writer = shipment.header.writer
         raise
+    _tell_of_its_clock(service, shipment.header, named, sent)
     return Acknowledged(shipment.header.writer, acked)
+
+
+def _tell_of_its_clock(service: Service, header: JournalHeader, site: str, sent: str | None) -> None:
+    """Say once of a journal that its machine's clock is wrong: its messages keep the times they have."""
+    sent_at = seconds(sent)
+    if sent_at is None or abs(ahead_s := sent_at - time.time()) <= CLOCK_MAY_DIFFER_S:
+        return
+    which = "ahead of" if ahead_s > 0 else "behind"
+    body = {
+        "title": f"The clock of {site} is wrong",
+        "text": f"It is {duration_words(abs(ahead_s))} {which} the clock here. What {site} says keeps its own times; "
+        "`received` says when it came.",
+    }
+    whom = {} if header.client_id is None else {"client_id": header.client_id}
+    service.hub.warn(header.run_id, str(service.settings.log_dir.absolute()), f"clock:{header.writer}", body | whom)
 
 
 def _site(caller: Caller, site: str | None, shipment: Shipment) -> str:

@@ -86,7 +86,7 @@ def _run(http: httpx.Client, run_id: str = "run") -> dict[str, Any]:
 
 
 def _messages(http: httpx.Client, run_id: str = "run") -> list[dict[str, Any]]:
-    return list(http.get(f"/api/runs/{run_id}/events", params={"after": 0}).json()["messages"])
+    return list(http.get(f"/api/runs/{run_id}/events", params={"after": 0}).json().get("messages", []))
 
 
 def _age(server: BackgroundServer, seconds: float, name: str = "run.ward.jsonl") -> None:
@@ -156,6 +156,22 @@ def test_odd_names_and_clocks_are_kept_as_they_are_and_stay_text(http: httpx.Cli
     assert _run(http)["status"] == "running"
     for path in ("document", "series", "export?format=csv"):
         assert http.get(f"/api/runs/run/{path}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [("1970-01-01T00:00:00+00:00", "behind the clock here"), ("2100-01-01", "ahead of the clock here")],
+)
+def test_a_clock_that_is_wrong_is_told_once(http: httpx.Client, site: dict[str, str], sent: str, words: str) -> None:
+    for number in (1, 2):
+        _ship(http, body(line(number, timestamp=f"{sent[:4]}-01-01T00:00:00+00:00")), site, sent=sent)
+    _until(lambda: [m for m in _messages(http) if m["type"] == "alert"], "it is told")
+    _ship(http, body(line(3)), site, sent=sent)
+    _until(lambda: len([m for m in _messages(http) if m["type"] == "said"]) == 3, "all is there")
+    (alert,) = [m for m in _messages(http) if m["type"] == "alert"]
+    assert alert["title"] == "The clock of site-a is wrong"
+    assert words in alert["text"]
+    assert alert["client_id"] == "ward"
 
 
 def test_a_deleted_database_is_rebuilt_from_what_was_shipped(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Callable
+from datetime import datetime
 
 import httpx
 import pytest
@@ -33,7 +35,9 @@ def test_a_batch_is_the_first_line_and_its_lines_with_what_is_said_of_them() -> 
     (request,) = seen
     assert request.content == b"header\none\ntwo\n"
     assert request.url.copy_with(query=None) == f"{URL}/api/ingest"
-    assert dict(request.url.params) == {"writer_state": "alive", "skipped": "3", "site": "ward"}
+    asked = dict(request.url.params)
+    assert abs(datetime.fromisoformat(asked.pop("sent")).timestamp() - time.time()) < 60
+    assert asked == {"writer_state": "alive", "skipped": "3", "site": "ward"}
     assert request.headers["authorization"] == "Bearer secret"
     assert request.headers["content-type"] == "application/x-ndjson"
     assert "content-encoding" not in request.headers
