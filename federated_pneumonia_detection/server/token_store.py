@@ -210,7 +210,7 @@ class TokenTable:
         # Two servers that start at once may both find no table; one of them makes it.
         try:
             _schema.create_all(self._engine)
-        except (sa.exc.ProgrammingError, sa.exc.IntegrityError):
+        except (sa.exc.ProgrammingError, sa.exc.IntegrityError, sa.exc.OperationalError):
             if not sa.inspect(self._engine).has_table(_table.name):
                 raise
         self._made = True
@@ -251,7 +251,8 @@ class TokenTable:
 
 def _token_of(row: sa.RowMapping) -> Token:
     try:
-        return msgspec.convert({**dict(row), "clients": json.loads(row["clients"])}, Token)
+        kept = {name: row[name] for name in Token.__struct_fields__}
+        return msgspec.convert({**kept, "clients": json.loads(row["clients"])}, Token)
     except (msgspec.ValidationError, ValueError) as error:
         raise TokensUnusable(
             f"table access_tokens: the row of {str(row['name'])[:64]!a} is damaged: {error}"

@@ -36,7 +36,7 @@ ROLES: tuple[Role, ...] = ("viewer", "operator", "site")
 _PREFIX = "fpd_"
 _SECRET = re.compile(r"fpd_[A-Za-z0-9_-]{43}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_DURATION = re.compile(r"(\d{1,5})([mhdw])")
+_DURATION = re.compile(r"([0-9]{1,5})([mhdw])")
 _UNIT_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
