@@ -198,10 +198,13 @@ class Hub:
         return any(not (journal.is_hubs or journal.over or journal.remote) and journal.alive for journal in journals)
 
     def files_of(self, run_id: str) -> list[Path]:
-        """The files of a run that are here: its journals, its clients' and the hub's, and their documents."""
+        """The files of a run that are here: its journals, its clients' and the hub's, and before them their documents.
+
+        In this order they may be deleted: whoever goes on after a crash finds the documents by the journals.
+        """
         journals = [Path(journal.path) for journal in self._journals_of(run_id)]
         documents = {path.with_name(path.name.removesuffix(".jsonl").partition("~")[0] + ".json") for path in journals}
-        return [*journals, *sorted(documents)]
+        return [*sorted(documents), *journals]
 
     def warn(self, run_id: str, directory: str, about: str, body: dict[str, Any]) -> None:
         """Have an alert said of a run, in the hub's journal in a directory; of the same once."""

@@ -1,7 +1,7 @@
-"""Kills a short training, a hospital or a server at every failpoint of its life, one after the other, each in a child.
+"""Kills a training, a hospital, a hub that deletes, or a server at every failpoint of a short life, each in a child.
 
-`python kill_everywhere.py training|hospital|server FOLDER [--every N]`: each kill has a folder of its own in FOLDER,
-and is a line of JSON on standard output: where it was, which log calls had returned, what a viewer had seen.
+`python kill_everywhere.py training|hospital|forgetting|server FOLDER [--every N]`: each kill has a folder of its own in
+FOLDER, and is a line of JSON on standard output: where it was, which calls had returned, what a viewer had seen.
 """
 
 from __future__ import annotations
@@ -49,12 +49,42 @@ def hospital(directory: Path, run_id: str, returned: Callable[[str], None]) -> N
         returned(f"round_end {round_num}")
 
 
-def kill_writers(act: Callable[[Path, str, Callable[[str], None]], None], folder: Path, every: int) -> None:
-    """Kill what `act` does at each point, in each way."""
+def forgetting(directory: Path, run_id: str, returned: Callable[[str], None]) -> None:
+    """A hub that lets the run `old` go, journals and documents included."""
+    from federated_pneumonia_detection.hub import Hub
+    from federated_pneumonia_detection.hub.sql_store import SqlStore
+
+    hub = Hub(SqlStore(f"sqlite:///{directory / 'hub.sqlite3'}"))
+    hub.follow(str(directory))
+    hub.start()
+    hub.forget("old")
+    returned("forgotten")
+    hub.close()
+
+
+def prepare_forgetting(directory: Path) -> None:
+    """A run that is to go, with a hospital in it, and one that stays."""
+    from federated_pneumonia_detection.progress import FederatedProgressLogger
+
+    def nothing(what: str) -> None:
+        pass
+
+    def runs() -> None:
+        training(directory, "old", nothing)
+        FederatedProgressLogger("north", directory, "short", run_id="old").log_training_complete({})
+        training(directory, "stays", nothing)
+
+    failpoints.ended(*failpoints.forked(runs))
+
+
+def kill_writers(act: Callable[[Path, str, Callable[[str], None]], None], folder: Path, points: range) -> None:
+    """Kill what `act` does at each of these points, in each way, until there are no more."""
     from federated_pneumonia_detection.progress.software import software
 
     software()  # once, for all children
-    for at in range(1, MOST_POINTS, every):
+    if act is forgetting:
+        import federated_pneumonia_detection.hub.sql_store  # noqa: F401
+    for at in points:
         outcomes = [_kill_writer(act, folder, at, when) for when in failpoints.WHENS]
         for outcome in outcomes:
             print(json.dumps(outcome), flush=True)
@@ -66,6 +96,8 @@ def kill_writers(act: Callable[[Path, str, Callable[[str], None]], None], folder
 def _kill_writer(act: Callable[..., None], folder: Path, at: int, when: str) -> dict[str, Any]:
     directory = folder / f"{at:03d}-{when}"
     directory.mkdir()
+    if act is forgetting:
+        prepare_forgetting(directory)
     heard, say = os.pipe()
 
     def told(what: str) -> None:
@@ -81,16 +113,19 @@ def _kill_writer(act: Callable[..., None], folder: Path, at: int, when: str) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["training", "hospital", "server"])
+    parser.add_argument("what", choices=["training", "hospital", "forgetting", "server"])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="the first point")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth point")
     asked = parser.parse_args()
+    points = range(asked.first, MOST_POINTS, asked.every)
     if asked.what == "server":
         import kill_server
 
-        kill_server.kill_servers(asked.folder, asked.every)
+        kill_server.kill_servers(asked.folder, points)
     else:
-        kill_writers({"training": training, "hospital": hospital}[asked.what], asked.folder, asked.every)
+        acts = {"training": training, "hospital": hospital, "forgetting": forgetting}
+        kill_writers(acts[asked.what], asked.folder, points)
     return 0
 
 

@@ -27,8 +27,8 @@ SETTLES_WITHIN_S = 20.0
 _ANSWERS_WITHIN_S = 5.0
 
 
-def kill_servers(folder: Path, every: int) -> None:
-    """Kill a server at each point (or each Nth), before, after and in the middle; a line of JSON for each."""
+def kill_servers(folder: Path, points: range) -> None:
+    """Kill a server at each of these points, before, after and in the middle; a line of JSON for each."""
     import federated_pneumonia_detection.server  # noqa: F401 — once, for all children
     from federated_pneumonia_detection.hub import coroner
 
@@ -36,7 +36,7 @@ def kill_servers(folder: Path, every: int) -> None:
     coroner._REPORT_WITHIN_S = 0.0
     with tempfile.TemporaryDirectory() as prepared:
         _prepare(Path(prepared))
-        for at in range(1, kill_everywhere.MOST_POINTS, every):
+        for at in points:
             tries = [_try(Path(prepared), folder, at, when) for when in failpoints.WHENS]
             for told in tries:
                 print(json.dumps(told), flush=True)
