@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -62,5 +61,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
 
 def processor_s(pid: int) -> float:
     """Seconds of processor time a process has taken so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    if sys.platform == "linux":
+        # The clock of another process, to the nanosecond, as clock_getcpuclockid(3) makes it; /proc has hundredths.
+        return time.clock_gettime((~pid << 3) | 2)
+    raise SystemExit("processor time of another process is only known on Linux")
