@@ -18,16 +18,13 @@ from federated_pneumonia_detection.hub.errors import LogReplaced
 from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
 from federated_pneumonia_detection.hub.merge import merge
 from federated_pneumonia_detection.hub.store import Place
-from federated_pneumonia_detection.hub.watch import Watch
+from federated_pneumonia_detection.hub.watch import NOTE_SUFFIX, Watch
 from federated_pneumonia_detection.progress.liveness import State
 from federated_pneumonia_detection.progress.reading import read_small
 
 __all__ = ["NOTE_SUFFIX", "Follower", "Sink"]
 
 logger = logging.getLogger(__name__)
-
-NOTE_SUFFIX = ".follow"
-"""A file of this suffix holds the path of a further directory to follow: how a child tells its parent's hub."""
 
 _LOOK_EVERY_S = 1.0
 _LIFE_EVERY_S = 0.5

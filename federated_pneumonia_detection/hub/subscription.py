@@ -10,7 +10,7 @@ from typing import Protocol
 from federated_pneumonia_detection.hub.cursor import Seam, Selection, Start, join, newest_only
 from federated_pneumonia_detection.hub.frames import Burst, Frame
 
-__all__ = ["BOUND_BYTES", "History", "Subscription"]
+__all__ = ["BOUND_BYTES", "History", "Line", "Subscription"]
 
 BOUND_BYTES = 1024 * 1024
 """What a viewer may leave untaken for more than a moment before it is sent away to come back with its cursor."""
@@ -49,6 +49,16 @@ class History(Protocol):
         """The present state of each active run, or of the one that is selected."""
 
 
+class Line(Protocol):
+    """A viewer's connection, as far as it takes bursts without a task."""
+
+    takes_now: bool
+    """What is written now goes on its way now: the connection is open, and the viewer has taken what came before."""
+    write: Callable[[bytes], object]
+    wire: Callable[[Burst], bytes]
+    """A burst as it goes over the wire; made once and kept in the burst, for all viewers."""
+
+
 class Subscription:
     """An async iterator of frames; the first one is `subscribed`. Or of several at once: `bursts`.
 
@@ -62,6 +72,7 @@ class Subscription:
         "_closed",
         "_ended",
         "_history",
+        "_is_waiting",
         "_judging",
         "_live",
         "_log_id",
@@ -72,11 +83,11 @@ class Subscription:
         "_seam",
         "_turn",
         "_waiter",
+        "line",
         "loop",
         "merged",
         "on_end",
         "selection",
-        "send_now",
         "too_slow",
         "withheld",
     )
@@ -86,9 +97,9 @@ class Subscription:
         self.loop = asyncio.get_running_loop()
         self.too_slow = False
         """Iteration ended because the viewer did not keep up: close with 4408."""
-        self.send_now: Callable[[Burst], bool] | None = None
-        """Sends a burst at once, without waiting, or says that it cannot. Where there is one, a viewer that has taken
-        everything gets what is live by it: hundreds of tasks need not be woken for one message."""
+        self.line: Line | None = None
+        """Where there is one, a viewer that has taken everything gets what is live by it, at once: hundreds of tasks
+        need not be woken for one message."""
         self.on_end: Callable[[], object] | None = None
         """Called when it has ended, also while whoever takes is still busy with the last frames."""
         self.merged = 0
@@ -117,6 +128,8 @@ class Subscription:
         # Set while more than the bound waits: whether that lasts is looked at a moment later.
         self._judging: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
+        # Whether everything has been taken, and whoever takes waits for more.
+        self._is_waiting = False
         if after is None:
             # Whatever is committed from this moment on is live for this viewer, however late it is served.
             history.attach(self)
@@ -154,10 +167,11 @@ class Subscription:
                 await self._catch_up()
                 continue
             self._waiter = self.loop.create_future()
+            self._is_waiting = True
             try:
                 await self._waiter
             finally:
-                self._waiter = None
+                self._waiter, self._is_waiting = None, False
         return False
 
     def _take(self) -> Frame:
@@ -197,9 +211,12 @@ class Subscription:
             burst = self._past(self._seam, burst)
             if not burst.frames:
                 return
-        if self._sent_now(burst):
-            return
-        if self.send_now is not None and self._live:
+        line = self.line
+        if line is not None and self._live:
+            # Only while its task waits for something to take: otherwise an older frame may still be on its way.
+            if self._is_waiting and line.takes_now:
+                line.write(burst.wire or line.wire(burst))
+                return
             self.withheld += len(burst.frames)
         if self._queue:
             self._drop_old_steps(burst.frames)
@@ -211,13 +228,6 @@ class Subscription:
         if self._queued_bytes > BOUND_BYTES and self._judging is None:
             self._judging = self.loop.call_later(MOMENT_S, self._judge)
         self._notify()
-
-    def _sent_now(self, burst: Burst) -> bool:
-        # Only while its task waits for something to take: otherwise an older frame may still be on its way.
-        send = self.send_now
-        if send is None or self._waiter is None or self._waiter.done():
-            return False
-        return send(burst)
 
     def _past(self, seam: Seam, burst: Burst) -> Burst:
         new = [frame for frame in burst.frames if seam.is_new(frame)]
@@ -254,8 +264,10 @@ class Subscription:
             self.close()
 
     def _notify(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._is_waiting and self._waiter is not None:
+            self._is_waiting = False
+            if not self._waiter.done():  # cancelled with its task
+                self._waiter.set_result(None)
 
     def _drop_old_steps(self, frames: Sequence[Frame]) -> None:
         """Of steps a slow viewer has not taken, the newest of each run, client and phase is enough."""

@@ -12,10 +12,13 @@ import select
 import struct
 import sys
 import threading
-from pathlib import Path
+import time
 from typing import Protocol
 
-__all__ = ["InotifyWatch", "PollingWatch", "Watch", "best_watch"]
+__all__ = ["NOTE_SUFFIX", "InotifyWatch", "PollingWatch", "Watch", "best_watch"]
+
+NOTE_SUFFIX = ".follow"
+"""A file of this suffix holds the path of a further directory to follow: how a child tells its parent's hub."""
 
 _MODIFY, _MOVED_TO, _CREATE, _DELETE_SELF, _MOVE_SELF = 0x2, 0x80, 0x100, 0x400, 0x800
 _OVERFLOW, _IGNORED, _ONLYDIR = 0x4000, 0x8000, 0x01000000
@@ -47,10 +50,10 @@ class Watch(Protocol):
 
 
 def best_watch() -> Watch:
-    """Inotify where the system has it, polling elsewhere."""
+    """Inotify where the system has it, polling elsewhere; journals and notes are what it tells of."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            return InotifyWatch()
+            return InotifyWatch((".jsonl", NOTE_SUFFIX))
     return PollingWatch()
 
 
@@ -88,13 +91,17 @@ class PollingWatch:
 class InotifyWatch:
     """Linux's own notification; see inotify(7). A few files' descriptors, no thread.
 
+    Args:
+        endings: What the names end in that are told; the others wake nobody. Hidden files are never told.
+
     Raises:
         OSError: The system has no inotify, or no more of it for this user.
     """
 
     is_prompt = True
 
-    def __init__(self) -> None:
+    def __init__(self, endings: tuple[str, ...] = ("",)) -> None:
+        self._endings = tuple(os.fsencode(ending) for ending in endings)
         self._libc = ctypes.CDLL(None, use_errno=True)
         try:
             self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -113,22 +120,26 @@ class InotifyWatch:
         number = self._libc.inotify_add_watch(self._fd, os.fsencode(directory), ctypes.c_uint32(_MASK))
         if number < 0:
             return False
-        self._directories[number] = directory
+        self._directories[number] = directory if directory.endswith("/") else f"{directory}/"
         return True
 
     def wait(self, timeout_s: float) -> set[str] | None:
         """Wait for events; `None` when the kernel had too many to tell."""
-        ready = self._poll.poll(max(0.0, timeout_s) * 1000)
+        until = time.monotonic() + timeout_s
         changed: set[str] = set()
-        lost = False
-        for fd, _ in ready:
-            if fd == self._wake_fd:
+        while True:
+            ready = self._poll.poll(max(0.0, until - time.monotonic()) * 1000)
+            is_lost = is_woken = False
+            for fd, _ in ready:
                 with contextlib.suppress(BlockingIOError):
-                    os.read(fd, 4096)
-                continue
-            with contextlib.suppress(BlockingIOError):
-                lost = self._take(os.read(fd, 65536), changed) or lost
-        return None if lost else changed
+                    data = os.read(fd, 65536)
+                    if fd == self._wake_fd:
+                        is_woken = True
+                    else:
+                        is_lost = self._take(data, changed)
+            # Each document that is replaced, and each file that it is made in, would be a turn for nothing.
+            if is_lost or changed or is_woken or time.monotonic() >= until:
+                return None if is_lost else changed
 
     def _take(self, data: bytes, changed: set[str]) -> bool:
         at, lost = 0, False
@@ -139,8 +150,10 @@ class InotifyWatch:
             lost = lost or bool(mask & _OVERFLOW)
             if mask & _IGNORED:
                 self._directories.pop(number, None)
-            elif name and (directory := self._directories.get(number)) is not None:
-                changed.add(str(Path(directory, os.fsdecode(name))))
+            elif name.endswith(self._endings) and not name.startswith(b"."):
+                directory = self._directories.get(number)
+                if directory is not None and name:
+                    changed.add(directory + os.fsdecode(name))
         return lost
 
     def wake(self) -> None:

@@ -29,7 +29,7 @@ from federated_pneumonia_detection.server.close_codes import (
 from federated_pneumonia_detection.server.openapi import refuses
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import Service, service_of
-from federated_pneumonia_detection.server.viewer_protocol import SEND, SEND_NOW
+from federated_pneumonia_detection.server.viewer_protocol import LINE, SEND
 
 __all__ = ["SSE_COMMENT_EVERY_S", "offset_of", "router"]
 
@@ -88,7 +88,7 @@ async def training_progress(websocket: WebSocket) -> None:
     subscription = service.hub.subscribe(
         run_id=run_id, client_id=query.get("client_id"), after=after, log_id=query.get("log_id")
     )
-    subscription.send_now = websocket.scope.get("extensions", {}).get(SEND_NOW)
+    subscription.line = websocket.scope.get("extensions", {}).get(LINE)
     sender = asyncio.create_task(_send_frames(websocket, subscription))
     # Whoever is sent away is told so, also while the sender waits for what it does not take.
     subscription.on_end = sender.cancel

@@ -8,6 +8,7 @@ the bound and the close code), a viewer that never takes its close frame is cut 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -17,15 +18,15 @@ from websockets.protocol import State
 
 from federated_pneumonia_detection.hub.frames import Burst
 
-__all__ = ["SEND", "SEND_NOW", "ViewerProtocol", "text_frame_header", "wire"]
+__all__ = ["LINE", "SEND", "ViewerLine", "ViewerProtocol", "text_frame_header", "wire"]
 
 CLOSES_WITHIN_S = 10.0
 GREATEST_UNREAD_BYTES = 1024 * 1024
 
 SEND = "fpd.send"
 """In the scope's extensions: sends a burst of frames when the viewer has taken those before."""
-SEND_NOW = "fpd.send_now"
-"""In the scope's extensions: sends a burst of frames at once if that is possible; whether it did."""
+LINE = "fpd.line"
+"""In the scope's extensions: the viewer's connection, for bursts that can go at once."""
 
 
 def text_frame_header(size_bytes: int) -> bytes:
@@ -44,24 +45,44 @@ def wire(burst: Burst) -> bytes:
     return burst.wire
 
 
+class ViewerLine:
+    """What the hub needs of a connection to write to it at once, in one small object: it is looked at for each frame.
+
+    It says yes only while the connection is open, not being closed, and the viewer keeps up.
+    """
+
+    __slots__ = ("takes_now", "write")
+    wire = staticmethod(wire)
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self.takes_now = False
+        self.write = write
+
+
 class ViewerProtocol(WebSocketsSansIOProtocol):
     """One viewer's connection."""
+
+    line: ViewerLine
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport, and be told when its buffer is full and when it is not any more."""
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=64 * 1024)
+        self.line = ViewerLine(self.transport.write)
 
     def pause_writing(self) -> None:
         """The viewer does not read: let `send` wait."""
         self.writable.clear()
+        self.line.takes_now = False
 
     def resume_writing(self) -> None:
         """It reads again."""
         self.writable.set()
+        self._look_at_line()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let a `send` that waits find out."""
+        self.line.takes_now = False
         super().connection_lost(exc)
         self.writable.set()
 
@@ -69,20 +90,32 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
         """Offer the application ways to send several frames in one write, with and without a task."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"].update({SEND: self.send_burst, SEND_NOW: self.send_now})  # type: ignore[dict-item]
+            self.scope["extensions"].update({SEND: self.send_burst, LINE: self.line})  # type: ignore[dict-item]
 
-    def send_now(self, burst: Burst) -> bool:
-        """Send a burst if it can go at once; whether it did."""
-        if (
-            not self.writable.is_set()
-            or not self.handshake_complete
-            or self.conn.extensions
-            or self.conn.state is not State.OPEN
-            or self.transport.is_closing()
-        ):
-            return False
-        self.transport.write(wire(burst))
-        return True
+    def _look_at_line(self) -> None:
+        self.line.takes_now = (
+            self.writable.is_set()
+            and self.handshake_complete
+            and not self.conn.extensions
+            and self.conn.state is State.OPEN
+            and not self.transport.is_closing()
+        )
+
+    def handle_events(self) -> None:
+        """Take what the viewer says; a close frame, or what is no frame, ends the line."""
+        super().handle_events()
+        if self.line.takes_now:
+            self._look_at_line()
+
+    def handle_parser_exception(self) -> None:
+        """End the line with the connection."""
+        self.line.takes_now = False
+        super().handle_parser_exception()
+
+    def keepalive_timeout(self) -> None:
+        """End the line with the connection."""
+        self.line.takes_now = False
+        super().keepalive_timeout()
 
     async def send_burst(self, burst: Burst) -> None:
         """Send a burst when the viewer has taken what was sent before.
@@ -104,10 +137,12 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
         """Answer a ping, unless the answers to earlier ones already pile up unread."""
         super().handle_ping()
         if self.transport.get_write_buffer_size() > GREATEST_UNREAD_BYTES:
+            self.line.takes_now = False
             self.transport.abort()
 
     def shutdown(self) -> None:
         """Say 1012 and go; a viewer that does not take it does not hold up the server."""
+        self.line.takes_now = False
         super().shutdown()
         self._cut_off_later()
 
@@ -119,10 +154,13 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close":
             # It waits for nobody: a viewer that does not take it is cut off a moment later.
             self.writable.set()
+            self.line.takes_now = False
             await super().send(message)
             self._cut_off_later()
             return
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            self._look_at_line()
 
     def _deny(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Answer a handshake with an HTTP response (the original would send two lengths and two types)."""

@@ -36,6 +36,20 @@ class _NothingYet:
         return []
 
 
+class _Line:
+    """A connection that takes what it is given, as long as it may."""
+
+    def __init__(self) -> None:
+        self.takes_now = True
+        self.sent: list[bytes] = []
+        self.write = self.sent.append
+
+    @staticmethod
+    def wire(burst: Burst) -> bytes:
+        burst.wire = b"|".join(burst.frames)
+        return burst.wire
+
+
 def _frame(offset: int) -> Frame:
     return Frame(b"%d" % offset, offset=offset)
 
@@ -48,14 +62,13 @@ async def live() -> Subscription:
 
 
 async def test_a_viewer_that_waits_is_sent_to_at_once_and_its_task_sleeps_on(live: Subscription) -> None:
-    sent: list[bytes] = []
-    live.send_now = lambda burst: sent.extend(burst.frames) is None
+    live.line = line = _Line()
     taking = asyncio.ensure_future(anext(live))
     await asyncio.sleep(0)
     live.offer(Burst([_frame(1)]))
     live.offer(Burst([_frame(2)]))
     await asyncio.sleep(0)
-    assert sent == [b"1", b"2"]
+    assert line.sent == [b"1", b"2"]
     assert not taking.done()
     live.close()
     with pytest.raises(StopAsyncIteration):
@@ -63,29 +76,26 @@ async def test_a_viewer_that_waits_is_sent_to_at_once_and_its_task_sleeps_on(liv
 
 
 async def test_what_cannot_go_at_once_goes_through_the_queue_and_everything_after_it_too(live: Subscription) -> None:
-    accepts = False
-    sent: list[bytes] = []
-    live.send_now = lambda burst: accepts and sent.extend(burst.frames) is None
+    live.line = line = _Line()
+    line.takes_now = False
     taking = asyncio.ensure_future(anext(live))
     await asyncio.sleep(0)
     live.offer(Burst([_frame(1)]))
-    accepts = True
+    line.takes_now = True
     live.offer(Burst([_frame(2)]))  # 1 has not been taken by the task yet
     assert await taking == b"1"
     live.offer(Burst([_frame(3)]))  # the task is busy with 1
     assert [await anext(live), await anext(live)] == [b"2", b"3"]
-    assert sent == []
+    assert line.sent == []
     live.close()
 
 
 async def test_a_burst_goes_at_once_as_a_whole(live: Subscription) -> None:
-    sent: list[Burst] = []
-    live.send_now = lambda burst: sent.append(burst) is None
+    live.line = line = _Line()
     taking = asyncio.ensure_future(anext(live))
     await asyncio.sleep(0)
-    burst = Burst([_frame(1), _frame(2), _frame(3)])
-    live.offer(burst)
-    assert sent == [burst]
+    live.offer(Burst([_frame(1), _frame(2), _frame(3)]))
+    assert line.sent == [b"1|2|3"]
     assert live.withheld == 0
     live.close()
     with pytest.raises(StopAsyncIteration):
@@ -93,7 +103,8 @@ async def test_a_burst_goes_at_once_as_a_whole(live: Subscription) -> None:
 
 
 async def test_what_waits_is_taken_together_and_counted(live: Subscription) -> None:
-    live.send_now = lambda burst: False
+    live.line = _Line()
+    live.line.takes_now = False
     live.offer(Burst([_frame(1), _frame(2)]))
     live.offer(Burst([_frame(3)]))
     assert live.withheld == 3

@@ -75,3 +75,21 @@ def test_a_directory_that_is_not_there_cannot_be_watched_yet(tmp_path: Path) -> 
     (tmp_path / "later").mkdir()
     assert watch.add(str(tmp_path / "later"))
     watch.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_inotify_wakes_nobody_for_what_nobody_wants_to_hear_of(tmp_path: Path) -> None:
+    watch = InotifyWatch((".jsonl",))
+    try:
+        watch.add(str(tmp_path))
+        (tmp_path / ".1.tmp").write_bytes(b"x")
+        (tmp_path / ".1.tmp").rename(tmp_path / "run.json")
+        (tmp_path / ".hidden.jsonl").write_bytes(b"x")
+        begun = time.monotonic()
+        assert watch.wait(0.2) == set()
+        assert time.monotonic() - begun >= 0.19
+        (tmp_path / "run.json").write_bytes(b"y")
+        (tmp_path / "run.jsonl").write_bytes(b"x")
+        assert watch.wait(5) == {str(tmp_path / "run.jsonl")}
+    finally:
+        watch.close()
