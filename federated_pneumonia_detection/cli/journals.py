@@ -146,7 +146,7 @@ def _witness(reader: JournalReader) -> Witness | None:
         client_id=header.client_id,
         alive=life in (State.ALIVE, State.UNKNOWN),
         died=life is State.DEAD,
-        remote=life is State.UNKNOWN,
+        remote=life is State.UNKNOWN or header.shipped is True,
         pid=header.pid,
         host=header.host,
         heard_at=heard_at,
