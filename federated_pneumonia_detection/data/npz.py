@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import tokenize
 import zipfile
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,10 +51,12 @@ def read_npz(source: Path | bytes, *, where: str) -> tuple[dict[Split, Images], 
                 found = [_array(archive, members[f"{split}_{what}"], where) for what in ("images", "labels")]
                 images[split] = _as_images(found[0], f"{where}, {split}_images")
                 labels[split] = _as_labels(found[1], len(images[split]), f"{where}, {split}_labels")
+    except DataError:
+        raise
     except zipfile.BadZipFile:
         raise DataError("it is no npz, or a broken one", where, _LAYOUT) from None
-    except (OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"it cannot be read ({error})", where, "copy or download it again") from None
+    except Exception as error:  # noqa: BLE001 - zipfile raises whatever damaged bytes make it run into
+        raise DataError(f"it cannot be read ({_short(error)})", where, "copy or download it again") from None
     return images, labels
 
 

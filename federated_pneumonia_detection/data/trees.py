@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -93,10 +92,12 @@ class ZipTree:
         self.where = str(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-            raise DataError(f"it is no zip, or a broken one ({error})", self.where, "copy or make it again") from None
         except OSError as error:
-            raise DataError(f"it cannot be read ({error.strerror})", self.where, "make it readable") from None
+            raise DataError(
+                f"it cannot be read ({error.strerror or error})", self.where, "make it readable, or copy it again"
+            ) from None
+        except Exception as error:  # noqa: BLE001 - zipfile raises whatever damaged bytes make it run into
+            raise DataError(f"it is no zip, or a broken one ({error})", self.where, "copy or make it again") from None
         try:
             self._entries = dict(self._usable())
         except DataError:
@@ -122,7 +123,7 @@ class ZipTree:
             raise DataError("it unpacks to more than 256 MiB", self.place(name), "an X-ray has a few MiB")
         try:
             return self._zip.read(entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - zipfile and its decompressors raise whatever they run into
             raise DataError(f"it cannot be unpacked ({error})", self.place(name), "make the zip again") from None
 
     def place(self, name: str) -> str:
