@@ -6,7 +6,7 @@ could have written. What only a hub says (`run_id`, `offset`, `row`, `received`,
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -42,7 +42,6 @@ LONGEST_INTERVAL_S = 60.0
 _HUBS_KEYS = ("run_id", "offset", "row", "received", "about")
 _METRICS = ("metrics", "fit_metrics", "eval_metrics", "final_metrics")
 _OURS = frozenset(MESSAGE_TYPES) - {"subscribed"}
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Shipment(NamedTuple):
@@ -104,7 +103,7 @@ def written_by(shipment: Shipment, site: str, clients: Container[str]) -> None:
     for number, line in enumerate(shipment.lines, 2):
         if line.type in MARKS:
             continue
-        said = _decode(line.body).get("client_id")
+        said = line.said.get("client_id")
         if said == client_id:
             continue
         if said is None and line.type in TERMINAL:
@@ -177,19 +176,13 @@ def _line(text: bytes, number: int) -> Line:
         raise _refused(line, number, f"its number is {line.n}", "messages are numbered from 1")
     if line.type == "journal_end":
         return line
-    try:
-        said = _decode(line.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _refused(line, number, "it is not one JSON object", "a flat object in UTF-8") from None
-    if said.get("type") != line.type:  # whoever reads the first of two must not be told another than who reads the last
-        raise _refused(line, number, "it has more than one type", "one `type`, first")
     if line.type in MARKS or line.type == "subscribed" or not 1 <= len(line.type) <= LONGEST_NAME:
         raise _refused(line, number, f"no logger writes a message of type {line.type[:60]!r}", "another type")
-    _look_at_keys(line, said, number)
+    _look_at_keys(line, line.said, number)
     return line
 
 
-def _look_at_keys(line: Line, said: dict[str, Any], number: int) -> None:
+def _look_at_keys(line: Line, said: Mapping[str, Any], number: int) -> None:
     for key in _HUBS_KEYS:
         if key in said:
             raise _refused(line, number, f"`{key}` is the hub's to say", "leave it out")
