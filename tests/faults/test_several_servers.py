@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +25,8 @@ from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.reading import JournalReader
 
 pytestmark = pytest.mark.postgres
+
+FAULTS = 100
 
 
 class Trainers:
@@ -175,3 +179,96 @@ async def test_one_killed_and_the_database_restarted_nothing_is_lost_twice_or_ou
     connections = sum(viewer.connections for viewer in viewers)
     with capsys.disabled():
         print(f"\n{total} messages, {connections} connections; lost 0, twice 0, out of order 0")
+
+
+class Weather:
+    """Random faults, seeded: a server killed or stopped for a moment, PostgreSQL stopped or crashed, viewers moved."""
+
+    def __init__(
+        self, seed: int, servers: list[ServerProcess], postgres: PostgresProcess, viewers: list[Viewer]
+    ) -> None:
+        self._chance = random.Random(seed)
+        self._servers, self._postgres, self._viewers = servers, postgres, viewers
+        self.done: Counter[str] = Counter()
+
+    async def fault(self) -> None:
+        """Do one of them, and what it takes to go on."""
+        fault = self._chance.choice((self._kill, self._kill, self._stand_still, self._stop, self._crash, self._move))
+        self.done[fault.__name__.strip("_")] += 1
+        await fault()
+        await asyncio.sleep(self._chance.uniform(0, 0.3))
+
+    async def _kill(self) -> None:
+        server = self._chance.choice(self._servers)
+        await asyncio.to_thread(server.kill)
+        await self._move()
+        await asyncio.to_thread(server.start)
+
+    async def _stand_still(self) -> None:
+        server = self._chance.choice(self._servers)
+        assert server.process is not None
+        server.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(self._chance.uniform(0.1, 1.0))
+        server.process.send_signal(signal.SIGCONT)
+
+    async def _stop(self) -> None:
+        await asyncio.to_thread(self._postgres.stop)
+        await asyncio.sleep(self._chance.uniform(0, 0.5))
+        await asyncio.to_thread(self._postgres.start)
+
+    async def _crash(self) -> None:
+        await asyncio.to_thread(self._postgres.crash)
+        await asyncio.to_thread(self._postgres.start)
+
+    async def _move(self) -> None:
+        viewer = self._chance.choice(self._viewers)
+        viewer.port = self._chance.choice(self._servers).port
+        await viewer.die()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", [7])
+async def test_whatever_happens_to_servers_and_database_every_viewer_gets_the_same_log_once(
+    seed: int,
+    two: list[ServerProcess],
+    postgres: PostgresProcess,
+    tmp_path: Path,
+    wait_until: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trainers = Trainers(tmp_path, [server.log_dir for server in two])
+    viewers: list[Viewer] = [
+        SocketViewer("a socket", two[0].port),
+        SocketViewer("a socket of one run", two[1].port, run_id="run-0"),
+        StreamViewer("a stream", two[1].port),
+        PatientPollViewer("polling", two[0].port),
+    ]
+    weather = Weather(seed, two, postgres, viewers)
+    await asyncio.to_thread(trainers.go_on, wait_until)
+    for viewer in viewers:
+        viewer.start()
+    try:
+        for _ in range(FAULTS):
+            await weather.fault()
+        await asyncio.to_thread(trainers.end)
+        said = {run_id: trainers.said(run_id) for run_id in trainers.journals}
+        wanted = {viewer.name: {"run-0": said["run-0"]} if viewer.run_id else said for viewer in viewers}
+        totals = {name: sum(map(len, runs.values())) for name, runs in wanted.items()}
+        await asyncio.to_thread(
+            wait_until,
+            lambda: all(len(viewer.messages) >= totals[viewer.name] for viewer in viewers),
+            "every viewer has it all",
+            timeout_s=60,
+        )
+    finally:
+        trainers.kill()
+        for viewer in viewers:
+            await viewer.stop()
+
+    for viewer in viewers:
+        assert viewer.wrong == [], viewer.name
+        assert viewer.starts == 0, f"{viewer.name} was sent back to the start"
+        assert by_run(viewer.messages) == wanted[viewer.name], viewer.name
+    with capsys.disabled():
+        print(f"\n{dict(weather.done)}, {sum(map(len, said.values()))} messages; lost 0, twice 0, out of order 0")
