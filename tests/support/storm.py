@@ -30,8 +30,8 @@ from typing import Any
 import httpx
 import msgspec
 import numbered_trainer
+from forked_server import ForkedServer
 from proxy import Proxy
-from server_process import ServerProcess
 from viewers import PollViewer, SocketViewer, StreamViewer, Viewer
 
 from federated_pneumonia_detection.progress.framing import Line
@@ -116,7 +116,7 @@ class Storm:
         self.log_dir = directory / "progress"
         self.log_dir.mkdir()
         self.chance = random.Random(seed)
-        self.server = ServerProcess(self.log_dir)
+        self.server = ForkedServer(self.log_dir)
         self.proxy = Proxy(self.server.port)
         self.trainers: list[Trainer] = []
         self.past: list[Trainer] = []
@@ -308,6 +308,7 @@ class Storm:
                 trainer.process.wait()
         if self.server.process is not None and self.server.process.poll() is None:
             self.server.kill()
+        self.server.end()
 
     # --- the end, and the comparison ---
 
