@@ -6,18 +6,22 @@ import time as real
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from proxy import Proxy
 from simulated_site import BadNetwork, Hospital, SimulatedTime
 
 from federated_pneumonia_detection.cli.delivery import HttpTransport
 from federated_pneumonia_detection.hub import Hub
 from federated_pneumonia_detection.hub.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.shipper import Shipper
-from federated_pneumonia_detection.progress import liveness
+from federated_pneumonia_detection.hub.shipping import Answer, Batch
+from federated_pneumonia_detection.hub.watch import best_watch
+from federated_pneumonia_detection.progress import ProgressLogger, liveness
 from federated_pneumonia_detection.server.serving import BackgroundServer, running
 from federated_pneumonia_detection.server.settings import ServerSettings
 
@@ -115,6 +119,35 @@ def _compare(server: BackgroundServer, site: Path, seed: int, *, step_s: float) 
 
 def test_an_hour_through_cuts_repeats_and_delays_changes_nothing(server: BackgroundServer, tmp_path: Path) -> None:
     _compare(server, tmp_path / "site", 1, step_s=10.0)
+
+
+def test_a_wire_that_is_cut_amid_answers_changes_nothing(server: BackgroundServer, tmp_path: Path) -> None:
+    site, told, random = tmp_path / "site", list[str](), Random(5)
+    messages = 400
+    with ProgressLogger(str(site), "exp", run_id=RUN) as logger:
+        for number in range(messages):
+            logger.log_custom_event("said", {"number": number, "noise": random.randbytes(4500).hex()})
+    watch = best_watch()
+    with Proxy(int(server.url.rpartition(":")[2])) as proxy:
+        # So many bytes of the next answer come through: none, a piece of its head, nearly all of it.
+        cuts = [600, 400, 100, 1, 0]
+
+        def send_through(batch: Batch) -> Answer:
+            proxy.splits = not batch.lines
+            if batch.lines and cuts and proxy.connections():
+                proxy.cut(after_bytes=cuts.pop())
+            return transport.send(batch)
+
+        client = httpx.Client(timeout=10, trust_env=False)
+        with HttpTransport(f"http://127.0.0.1:{proxy.port}", client) as transport:
+            through = SimpleNamespace(send=send_through)
+            Shipper(site, through, watch=watch, tell=told.append, random=random).run(once=True)
+    watch.close()
+    assert cuts == []
+    _until(lambda: server.service.hub.top >= messages, "all of it is in the log")
+    ((_, said),) = _by_writer(server.service.hub).items()
+    assert [m["data"]["number"] for _, m in said if m["type"] == "said"] == list(range(messages))
+    assert any("nothing is lost" in words for words in told)
 
 
 @pytest.mark.long
