@@ -36,6 +36,7 @@ __all__ = ["Shipper", "Transport"]
 _LOOK_EVERY_S = 1.0
 _LIFE_EVERY_S = 0.5
 _CHUNK_BYTES = 256 * 1024
+_MOST_HELD_BYTES = 8 * 1024 * 1024
 _LONGEST_HEADER = 64 * 1024
 _REWINDS_IN_A_ROW = 3
 
@@ -187,6 +188,11 @@ class Shipper:
         """How many journals were deleted at the server, which takes them no second time."""
         return sum(journal.outbox.is_gone for journal in self._journals.values())
 
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of lines are held, read and not acknowledged."""
+        return sum(journal.outbox.held_bytes for journal in self._journals.values())
+
     def unfinished(self) -> Iterator[tuple[str, int]]:
         """Journals of which not everything is there: whose, and up to which message it is."""
         for journal in self._journals.values():
@@ -271,8 +277,16 @@ class Shipper:
 
     def _read(self) -> None:
         dirty, self._dirty = self._dirty, set()
+        held_bytes = self.held_bytes
         for path in dirty:
-            self._read_one(self._journals[path])
+            journal = self._journals[path]
+            if held_bytes >= _MOST_HELD_BYTES and not journal.outbox.has_lines:
+                # The journals are the spool: what cannot go now is not held in memory either.
+                self._dirty.add(path)
+                continue
+            held_bytes -= journal.outbox.held_bytes
+            self._read_one(journal)
+            held_bytes += journal.outbox.held_bytes
 
     def _read_one(self, journal: _Journal) -> None:
         outbox = journal.outbox

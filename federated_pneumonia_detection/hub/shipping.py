@@ -138,6 +138,11 @@ class Outbox:
         return self.life is Life.OPEN and self.acked is not None and self._waiting_bytes < self._limit
 
     @property
+    def held_bytes(self) -> int:
+        """How many bytes of lines are read and not acknowledged."""
+        return self._waiting_bytes
+
+    @property
     def has_lines(self) -> bool:
         """Whether lines are read and not acknowledged."""
         return bool(self._waiting)

@@ -261,6 +261,20 @@ def test_a_server_that_is_away_is_told_once_and_tried_again_ever_more_rarely(sit
     assert site.hub.numbers("run.a.jsonl") == [1]
 
 
+def test_what_cannot_go_is_not_held_in_memory(site: Site) -> None:
+    for number in range(30):
+        hospital = site.hospital(f"h{number}")
+        for _ in range(12):
+            hospital.say("said", data="x" * 100_000)
+    site.hub.instead = lambda batch: Away("gone") if batch.lines else None
+    site.go_on(300)
+    assert 8_000_000 < site.shipper.held_bytes < 10_000_000
+    site.hub.instead = lambda batch: None
+    site.go_on(60)
+    assert site.shipper.held_bytes == 0
+    assert all(site.hub.numbers(f"run.h{number}.jsonl") == list(range(1, 13)) for number in range(30))
+
+
 def test_a_server_that_asks_for_patience_gets_it(site: Site) -> None:
     site.hospital().say("said")
     tries: list[float] = []
