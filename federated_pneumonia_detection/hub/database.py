@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from federated_pneumonia_detection.hub.sql_writing import Transaction
 from federated_pneumonia_detection.hub.store import Arrival, Step
 
-__all__ = ["Database", "Standing", "reason"]
+__all__ = ["Connected", "Database", "Standing", "reason"]
 
 
 class Standing(NamedTuple):
@@ -73,6 +75,13 @@ class Database(Protocol):
             Where it stands when the transaction has ended.
         """
 
+    def appending(self) -> AbstractContextManager[Transaction]:
+        """A transaction of nobody but us, as quick as the driver allows; it commits at the end of the block.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: It did not go through.
+        """
+
     def reached(self, log_id: str, top: int, changes: int) -> None:
         """The log has come this far by so many changes: after the commit, and before anybody is told of it."""
 
@@ -110,6 +119,22 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Let go of what is held. Twice is fine."""
+
+
+class Connected:
+    """A transaction on a connection of SQLAlchemy's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+
+    def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
+        """The rows that a query gives."""
+        return self._connection.exec_driver_sql(sql.replace("?", self._mark), tuple(values)).all()
+
+    def many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each tuple of values."""
+        self._connection.exec_driver_sql(sql.replace("?", self._mark), cast(Any, values))
 
 
 def reason(error: BaseException) -> str:

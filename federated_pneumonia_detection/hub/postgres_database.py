@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -20,6 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from federated_pneumonia_detection.hub.database import Standing
 from federated_pneumonia_detection.hub.postgres_listener import CHANNEL, PostgresListener
+from federated_pneumonia_detection.hub.sql_writing import Transaction
 from federated_pneumonia_detection.hub.store import Arrival, Step
 from federated_pneumonia_detection.hub.tables import STEP, schema, step_of
 from federated_pneumonia_detection.progress import liveness
@@ -153,6 +155,10 @@ class PostgresDatabase:
         """Tell the others to look; a hint, which may get lost."""
         connection.exec_driver_sql(f"NOTIFY {CHANNEL}, '{self._name}'")
         return self.standing(connection) or now
+
+    def appending(self) -> AbstractContextManager[Transaction]:
+        """There is always somebody else."""
+        raise NotImplementedError
 
     def reached(self, log_id: str, top: int, changes: int) -> None:
         """The database itself says how far it is."""

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from federated_pneumonia_detection.hub import sql_reading as reading
 from federated_pneumonia_detection.hub.cursor import in_order
-from federated_pneumonia_detection.hub.database import Database, Standing, reason
+from federated_pneumonia_detection.hub.database import Connected, Database, Standing, reason
 from federated_pneumonia_detection.hub.errors import DatabaseAway, DatabaseUnusable, LogReplaced, StoreHeld
 from federated_pneumonia_detection.hub.sql_writing import Appender, delete_run
 from federated_pneumonia_detection.hub.sqlite_database import SqliteDatabase
@@ -50,7 +50,7 @@ class SqlStore:
         self._engine: Engine | None = None
         # What this process has seen of the log. What others have committed since is not told yet.
         self._seen = Standing("", 0, 0)
-        self._appender = Appender("qmark", fit=None)
+        self._appender = Appender(fit=self._database.fit)
         # A transaction of ours failed, and may yet have gone through.
         self._in_doubt = False
         # Runs that others have dropped, found while appending, for the next `news`.
@@ -83,7 +83,7 @@ class SqlStore:
         if self._engine is not None:
             self._engine.dispose()
         self._engine, self._seen = engine, seen
-        self._appender = Appender(engine.dialect.paramstyle, fit=self._database.fit)
+        self._appender.forget()
         self._in_doubt = self._is_another = False
         self._suspected = None
         self._dropped.clear()
@@ -167,11 +167,23 @@ class SqlStore:
     def _append(self, batch: Batch) -> list[Stored | Step]:
         if self._engine is None:
             raise DatabaseUnusable(self._shown, "it has been closed")
-        with self._engine.begin() as connection:
+        if self.is_shared or self._in_doubt:
+            return self._append_among_others(self._engine, batch)
+        with self._database.appending() as transaction:
+            added, top = self._appender.add(transaction, batch.arrivals, self.top)
+            self._appender.note(transaction, batch.places)
+        if added:
+            self._database.reached(self.log_id, top, len(added))
+            self._seen = self._seen._replace(top=top)
+        return added
+
+    def _append_among_others(self, engine: Engine, batch: Batch) -> list[Stored | Step]:
+        """As `append`; first what others have committed, or we ourselves without knowing it."""
+        with engine.begin() as connection:
             self._database.enter(connection)
             now, others = self._joined(connection)
-            added, top = self._appender.add(connection, batch.arrivals, now.top)
-            self._appender.note(connection, batch.places, at=self._database.paths_at)
+            added, top = self._appender.add(Connected(connection), batch.arrivals, now.top)
+            self._appender.note(Connected(connection), batch.places, at=self._database.paths_at)
             if added:
                 now = self._database.leave(connection, now._replace(top=top))
         if added:
@@ -182,8 +194,6 @@ class SqlStore:
 
     def _joined(self, connection: Connection) -> tuple[Standing, News]:
         """Where the log stands, now that nobody else can append, and what others have committed since we looked."""
-        if not self.is_shared and not self._in_doubt:
-            return self._seen, NOTHING
         now = self._database.standing(connection)
         if now is None or now.log_id != self.log_id or self._is_past(now):
             raise _Another

@@ -1,49 +1,35 @@
 """What is written to a log in a database: which arrivals are new, which offset or row each gets, and how they go in.
 
-The two inserts that every message passes through are the driver's own `executemany` over the values as they are: an
-insert that SQLAlchemy compiles for each batch costs more than the database needs for it.
+What every message passes through is plain SQL that both databases understand, and the driver's own `executemany`: an
+insert that SQLAlchemy prepares for each batch costs more than the database needs for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from federated_pneumonia_detection.hub.store import Arrival, Place, Step, Stored
-from federated_pneumonia_detection.hub.tables import NOBODY, messages, meta, steps
+from federated_pneumonia_detection.hub.tables import NOBODY, messages, steps
 from federated_pneumonia_detection.hub.tables import places as places_table
 
-__all__ = ["Appender", "delete_run"]
+__all__ = ["Appender", "Transaction", "delete_run"]
 
 _RowKey = tuple[str, str, str]
 # As their constructors, without the time these take for each argument.
 _new_stored = cast(Callable[[tuple[Any, ...]], Stored], partial(tuple.__new__, Stored))
 _new_step = cast(Callable[[tuple[Any, ...]], Step], partial(tuple.__new__, Step))
 
-_SET_TOP = sa.update(meta).values(top=sa.bindparam("new_top"))
-_HIGHEST = sa.select(
-    *(
-        sa.select(sa.func.max(table.c.n)).where(table.c.writer == sa.bindparam("of")).scalar_subquery()
-        for table in (messages, steps)
-    )
+_SET_TOP = "UPDATE meta SET top = ?"
+_HIGHEST = " UNION ALL ".join(f"SELECT max(n) FROM {table} WHERE writer = ?" for table in ("messages", "steps"))
+_NUMBERS = " UNION ALL ".join(
+    f"SELECT n FROM {table} WHERE writer = ? AND n BETWEEN ? AND ?" for table in ("messages", "steps")
 )
-_NUMBERS = sa.union_all(
-    *(
-        sa.select(table.c.n).where(
-            table.c.writer == sa.bindparam("of"), table.c.n.between(sa.bindparam("first"), sa.bindparam("last"))
-        )
-        for table in (messages, steps)
-    )
-)
-_LAST_ROW = sa.select(sa.func.max(steps.c.row)).where(
-    steps.c.run_id == sa.bindparam("run"),
-    steps.c.client_id == sa.bindparam("client"),
-    steps.c.phase == sa.bindparam("part"),
-)
+_LAST_ROW = 'SELECT max("row") FROM steps WHERE run_id = ? AND client_id = ? AND phase = ?'
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -60,6 +46,16 @@ _SET_PLACES = (
 )
 
 
+class Transaction(Protocol):
+    """A transaction of a driver: plain SQL, `?` for each value."""
+
+    def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
+        """The rows that a query gives."""
+
+    def many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each tuple of values."""
+
+
 class Appender:
     """Adds to a log, inside transactions of its caller. Not thread-safe.
 
@@ -68,16 +64,11 @@ class Appender:
     has, or when it is not known whether a transaction went through.
 
     Args:
-        paramstyle: The driver's, `qmark` or `format` (or `pyformat`).
         fit: Makes of an arrival one whose texts the database takes; `None` where it takes any.
     """
 
-    def __init__(self, paramstyle: str, *, fit: Callable[[Arrival], Arrival] | None = None) -> None:
+    def __init__(self, *, fit: Callable[[Arrival], Arrival] | None = None) -> None:
         self._fit = fit
-        mark = "?" if paramstyle == "qmark" else "%s"
-        self._add_messages = _ADD_MESSAGES.replace("?", mark)
-        self._add_steps = _ADD_STEPS.replace("?", mark)
-        self._set_places = _SET_PLACES.replace("?", mark)
         # The highest number stored of each writer, and the last row given in each series.
         self._highest: dict[str, int] = {}
         self._rows: dict[_RowKey, int] = {}
@@ -87,11 +78,11 @@ class Appender:
         self._highest.clear()
         self._rows.clear()
 
-    def add(self, connection: Connection, arrivals: Sequence[Arrival], top: int) -> tuple[list[Stored | Step], int]:
+    def add(self, transaction: Transaction, arrivals: Sequence[Arrival], top: int) -> tuple[list[Stored | Step], int]:
         """Insert what is new of a batch.
 
         Args:
-            connection: In a transaction; when that fails, `forget`.
+            transaction: When it fails, `forget`.
             arrivals: The batch.
             top: The newest offset before it.
 
@@ -110,19 +101,19 @@ class Appender:
         for at, (writer, n, run_id, client_id, type_, phase, body) in enumerate(arrivals):
             known = highest.get(writer)
             if known is None:
-                known = _highest(connection, writer)
+                known = _highest(transaction, writer)
             if n > known:
                 highest[writer] = n
             else:
                 highest[writer] = known
                 if writer not in taken:
-                    taken[writer] = _stored(connection, writer, arrivals) | _numbers(arrivals[:at], writer)
+                    taken[writer] = _stored(transaction, writer, arrivals) | _numbers(arrivals[:at], writer)
                 if n in taken[writer]:
                     continue
             if taken and writer in taken:
                 taken[writer].add(n)
             if type_ == "step":
-                row = self._next_row(connection, (run_id, client_id or NOBODY, phase))
+                row = self._next_row(transaction, (run_id, client_id or NOBODY, phase))
                 stepped.append((row, run_id, client_id or NOBODY, phase, body, top, writer, n))
                 added.append(_new_step((row, run_id, client_id, phase, body, top, writer, n)))
             else:
@@ -130,41 +121,41 @@ class Appender:
                 said.append((top, run_id, client_id or NOBODY, type_, phase, body, writer, n))
                 added.append(_new_stored((top, run_id, client_id, type_, phase, body, writer, n)))
         if said:
-            connection.exec_driver_sql(self._add_messages, said)
-            connection.execute(_SET_TOP, {"new_top": top})
+            transaction.many(_ADD_MESSAGES, said)
+            transaction.many(_SET_TOP, [(top,)])
         if stepped:
-            connection.exec_driver_sql(self._add_steps, stepped)
+            transaction.many(_ADD_STEPS, stepped)
         return added, top
 
-    def note(self, connection: Connection, places: Sequence[Place], *, at: str = "") -> None:
+    def note(self, transaction: Transaction, places: Sequence[Place], *, at: str = "") -> None:
         """Note how far journals have been read; `at` stands before their paths in the table."""
         newest = {place.path: place for place in places}
         values = [(at + path, place.writer, place.inode, place.byte, place.n) for path, place in newest.items()]
         if values:
-            connection.exec_driver_sql(self._set_places, values)
+            transaction.many(_SET_PLACES, values)
 
-    def _next_row(self, connection: Connection, key: _RowKey) -> int:
+    def _next_row(self, transaction: Transaction, key: _RowKey) -> int:
         row = self._rows.get(key)
         if row is None:
-            row = connection.execute(_LAST_ROW, {"run": key[0], "client": key[1], "part": key[2]}).scalar() or 0
+            row = transaction.rows(_LAST_ROW, key)[0][0] or 0
         self._rows[key] = row + 1
         return row + 1
 
 
-def _highest(connection: Connection, writer: str) -> int:
+def _highest(transaction: Transaction, writer: str) -> int:
     """The highest number that is stored of a writer."""
-    return max(n or 0 for n in connection.execute(_HIGHEST, {"of": writer}).one())
+    return max(n or 0 for (n,) in transaction.rows(_HIGHEST, (writer, writer)))
 
 
 def _numbers(arrivals: Sequence[Arrival], writer: str) -> set[int]:
     return {arrival.n for arrival in arrivals if arrival.writer == writer}
 
 
-def _stored(connection: Connection, writer: str, arrivals: Sequence[Arrival]) -> set[int]:
+def _stored(transaction: Transaction, writer: str, arrivals: Sequence[Arrival]) -> set[int]:
     """The numbers of a writer that are stored, as far as a batch asks for them."""
     asked = _numbers(arrivals, writer)
-    between = {"of": writer, "first": min(asked), "last": max(asked)}
-    return set(connection.execute(_NUMBERS, between).scalars())
+    between = (writer, min(asked), max(asked))
+    return {n for (n,) in transaction.rows(_NUMBERS, between * 2)}
 
 
 def delete_run(connection: Connection, run_id: str, *, places: bool) -> tuple[int, int]:

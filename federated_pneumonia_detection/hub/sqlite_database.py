@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -46,12 +47,15 @@ class SqliteDatabase:
         self.url = url
         self._file = DatabaseFile.of(url)
         self._engine: Engine | None = None
+        # What appends is written by one connection that is kept.
+        self._writer: sqlite3.Connection | None = None
         self._log_id = ""
         # Written to the write-ahead log since it was last brought into the file, about.
         self._pages = 0
 
     def connect(self) -> Engine:
         """Open it; a file that fails SQLite's own check is put aside first."""
+        self._drop_writer()
         if self._file is not None:
             self._file.hold()
             if not self._is_sound():
@@ -107,6 +111,39 @@ class SqliteDatabase:
     def leave(self, connection: Connection, now: Standing) -> Standing:
         """Nobody else is there to be told."""
         return now
+
+    @contextlib.contextmanager
+    def appending(self) -> Iterator[_Transaction]:
+        """A transaction on a connection kept for it; after a failure a new one is made."""
+        try:
+            if self._writer is None:
+                self._writer = self._make_writer()
+            cursor = self._writer.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            yield _Transaction(cursor)
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            self._drop_writer()
+            if isinstance(error, sqlite3.Error):
+                raise sa.exc.DBAPIError.instance("", (), error, sqlite3.Error) from error
+            raise
+
+    def _make_writer(self) -> sqlite3.Connection:
+        if self._engine is None:
+            raise DatabaseUnusable(self.url.render_as_string(), "it is not open")
+        pooled = self._engine.raw_connection()
+        writer = cast(sqlite3.Connection, pooled.driver_connection)
+        # Not to be given back to those who read: from here on it begins and ends transactions when it is told to.
+        pooled.detach()
+        writer.isolation_level = None
+        return writer
+
+    def _drop_writer(self) -> None:
+        """Close the connection; what it had not committed is undone."""
+        if self._writer is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.close()
+            self._writer = None
 
     def reached(self, log_id: str, top: int, changes: int) -> None:
         """Note how far the log has come, and bring it into the file from time to time."""
@@ -181,8 +218,24 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Let go of the lock. Twice is fine."""
+        self._drop_writer()
         if self._file is not None:
             self._file.close()
+
+
+class _Transaction:
+    """A transaction on a connection of the driver's."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
+        """The rows that a query gives."""
+        return self._cursor.execute(sql, values).fetchall()
+
+    def many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each tuple of values."""
+        self._cursor.executemany(sql, values)
 
 
 def _code(error: sa.exc.DBAPIError) -> int:
