@@ -95,19 +95,16 @@ class Admission:
 
     Args:
         authority: knows the tokens.
+        counted: whether an address has only so many places; not on one's own machine, whose address is everybody's.
     """
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, *, counted: bool = False) -> None:
         self.authority = authority
+        self.counted = counted
         self.places = Places(REQUESTS_OF_ONE_ADDRESS)
         self._wrong = Allowance(burst=WRONG_TOKENS_BURST, per_s=WRONG_TOKENS_PER_S)
         self._writes = Allowance(burst=WRITES_BURST, per_s=WRITES_PER_S)
         self._ingests = Allowance(burst=INGESTS_BURST, per_s=INGESTS_PER_S)
-
-    @property
-    def limits(self) -> bool:
-        """Whether anybody is limited: not on one's own machine."""
-        return self.authority.demands_tokens
 
     async def holder(self, secret: str, address: str) -> Caller:
         """Who holds the token `secret`.

@@ -194,7 +194,7 @@ class Guard:
 
     def _enter(self, scope: Scope) -> str | None:
         """A place for a request from its address; `None` where places are not counted."""
-        if not self.admission.limits:
+        if not self.admission.counted:
             return None
         address = address_of(scope)
         if not self.admission.places.enter(address):

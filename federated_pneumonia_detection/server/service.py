@@ -59,9 +59,10 @@ class Service:
     def __post_init__(self) -> None:
         self.mirrors = Mirrors(self.settings.log_dir)
         self.pruner = Pruner(self.hub, self.settings)
-        self.admission = Admission(self.authority)
+        counted = beyond_loopback(self.settings)
+        self.admission = Admission(self.authority, counted=counted)
         exempt = frozenset(self.settings.proxy_addresses) if self.settings.behind_proxy else frozenset()
-        self.doors = Doors(counted=beyond_loopback(self.settings), exempt=exempt)
+        self.doors = Doors(counted=counted, exempt=exempt)
 
     def start(self) -> None:
         """Begin to read journals, then take over the trainings of an earlier server."""

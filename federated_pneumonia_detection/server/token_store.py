@@ -71,20 +71,24 @@ class TokenFile:
 
     def read(self) -> tuple[Token, ...]:
         """All tokens, the oldest first; none where there is no file."""
-        self._seen = self._now()
+        now = self._now()
+        tokens: tuple[Token, ...] = ()
         try:
             with self.path.open("rb") as file:
                 self._see_whose(os.fstat(file.fileno()))
                 raw = file.read(_LARGEST_BYTES)
-            return msgspec.json.decode(raw, type=_Kept).tokens
+            tokens = msgspec.json.decode(raw, type=_Kept).tokens
         except FileNotFoundError:
-            return ()
+            pass
         except OSError as error:
             raise TokensUnusable(f"{self.path}: {error.strerror or error}") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise TokensUnusable(
                 f"{self.path} is damaged; put back a copy, or delete it and make the tokens anew with fpd token create"
             ) from error
+        # Only what could be read has been seen: what is damaged stays news.
+        self._seen = now
+        return tokens
 
     def changed(self) -> bool:
         """Whether the file is another one than was read last."""

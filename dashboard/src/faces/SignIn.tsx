@@ -43,6 +43,8 @@ export function SignIn({ ended }: { readonly ended: boolean }) {
               ? "It has expired or was revoked. Runs go on; with another token this page does too."
               : "This server shows its runs to those who have a token."}
           </p>
+          {/* Password managers, and Chromium's console, ask for whom the secret is. */}
+          <input hidden readOnly type="text" name="username" autoComplete="username" value="token" />
           <PasswordInput
             label="Token"
             placeholder="fpd_…"

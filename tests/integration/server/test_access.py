@@ -327,23 +327,6 @@ def test_what_changes_something_is_bounded_for_each_token(guarded: BackgroundSer
         assert http.get("/api/runs", headers=keys.bearer("olga")).is_success
 
 
-def test_one_address_has_so_many_places(guarded: BackgroundServer, keys: Keyring) -> None:
-    guarded.service.admission.places.greatest = 3
-    with ExitStack() as stack:
-        for _ in range(3):
-            socket = stack.enter_context(_socket(guarded, additional_headers=keys.bearer("vera")))
-            socket.recv(timeout=20)
-        answer = _ask(guarded, "GET", "/api/runs", headers=keys.bearer("vera"))
-        assert _problem(answer, 429)["title"] == "Too many connections from this address."
-        assert answer.headers["retry-after"]
-        with _socket(guarded, additional_headers=keys.bearer("vera")) as fourth:
-            assert _close_code(fourth) == 1013
-    deadline = time.monotonic() + 10
-    while not _ask(guarded, "GET", "/api/runs", headers=keys.bearer("vera")).is_success:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_when_a_token_was_last_used_is_noted(
     guarded: BackgroundServer, keys: Keyring, wait_until: Callable[..., None]
 ) -> None:

@@ -200,6 +200,36 @@ def test_a_proxy_says_for_whom_it_asks_and_nobody_else_does(
     assert [line["address"] for line in told] == ["203.0.113.7"] * 2
 
 
+def test_behind_a_proxy_the_address_it_names_has_so_many_places(
+    token: str, start: Callable[..., BackgroundServer], wait_until: Callable[..., None]
+) -> None:
+    server = start(behind_proxy=True)
+    places = server.service.admission.places
+    places.greatest = 2
+
+    def coming_from(address: str) -> dict[str, str]:
+        forwarded = {"x-forwarded-for": address, "x-forwarded-proto": "https"}
+        return {"authorization": f"Bearer {token}", **forwarded}
+
+    url = f"{server.url.replace('http', 'ws')}/ws/training-progress"
+    one, other = coming_from("203.0.113.7"), coming_from("203.0.113.8")
+    with connect(url, additional_headers=one) as first, connect(url, additional_headers=one) as second:
+        for viewer in (first, second):
+            viewer.recv(timeout=20)
+        refused = httpx.get(f"{server.url}/api/runs", headers=one, timeout=20)
+        assert refused.status_code == 429
+        assert refused.json()["title"] == "Too many connections from this address."
+        assert refused.headers["retry-after"]
+        with connect(url, additional_headers=one) as third:
+            with pytest.raises(ConnectionClosed) as closed:
+                third.recv(timeout=20)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+        assert httpx.get(f"{server.url}/api/runs", headers=other, timeout=20).is_success
+    wait_until(lambda: places.held("203.0.113.7") == 0, "the places were given back")
+    assert httpx.get(f"{server.url}/api/runs", headers=one, timeout=20).is_success
+
+
 def test_who_is_not_the_proxy_is_refused(token: str, start: Callable[..., BackgroundServer]) -> None:
     server = start(behind_proxy=True, proxy_addresses=("10.0.0.0/8",), allow_hosts=(NAME,))
     headers = {

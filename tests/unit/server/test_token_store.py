@@ -133,6 +133,7 @@ def test_a_damaged_file_is_told_and_never_taken_for_an_empty_one(tmp_path: Path,
             act()
         assert "\n" not in str(wrong.value)
     assert store.path.read_bytes() == damage
+    assert store.changed()
 
 
 def test_a_file_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
