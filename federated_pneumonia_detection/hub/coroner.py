@@ -91,15 +91,20 @@ class Coroner:
             self.missing_messages += reading.trouble.missing
             self.damaged_lines += not reading.trouble.missing
             body = {"title": "Part of a journal is missing or damaged", "text": reading.trouble.text}
-            self.warn(header.run_id, str(Path(reading.journal.path).parent), reading.trouble.about, body)
+            self.warn(header.run_id, reading.journal.directory, reading.trouble.about, body)
 
     def warn(self, run_id: str, directory: str, about: str, body: dict[str, Any]) -> None:
         """Have an alert said of a run, unless one about the same was said before; from any thread."""
         with self._lock:
             self._untold.append((run_id, Verdict(about, {"type": "alert", "level": "warning", **body}, directory)))
 
-    def judge(self, journals: Sequence[FollowedJournal]) -> None:
-        """Say what follows from who lives."""
+    def judge(self, journals: Sequence[FollowedJournal], *, breathe: Callable[[], None] = lambda: None) -> None:
+        """Say what follows from who lives.
+
+        Args:
+            journals: All there are.
+            breathe: Called between one run and the next: of many, what is written meanwhile must not wait for the last.
+        """
         by_run: dict[str, list[FollowedJournal]] = defaultdict(list)
         for journal in journals:
             if journal.header is not None:
@@ -111,8 +116,9 @@ class Coroner:
             self._say(run_id, verdict)
         died: set[str] = set()
         for run_id, its in by_run.items():
+            breathe()
             died |= self._judge_run(run_id, [journal for journal in its if not journal.is_hubs])
-        for directory in {str(Path(journal.path).parent) for journal in journals} - self._completed | died:
+        for directory in {journal.directory for journal in journals} - self._completed | died:
             self._complete(directory)
 
     def _remember(self, by_run: dict[str, list[FollowedJournal]]) -> None:
@@ -121,7 +127,7 @@ class Coroner:
             for run_id, its in by_run.items()
             if any(j.alive and not j.over and _is_near(j) and j.header and "cancel" in j.header.hears for j in its)
         }
-        directories = {run_id: str(Path(its[0].path).parent) for run_id, its in by_run.items()}
+        directories = {run_id: its[0].directory for run_id, its in by_run.items()}
         pids = {run_id: pid for run_id, its in by_run.items() if (pid := _leading_pid(its)) is not None}
         with self._lock:
             self._hears, self._directories, self._pids = hears, directories, pids
@@ -210,6 +216,6 @@ def _witness(journal: FollowedJournal) -> Witness:
         pid=header.pid,
         host=header.host,
         heard_at=_heard_at(journal),
-        directory=str(Path(journal.path).parent),
+        directory=journal.directory,
         started_at=seconds(header.start),
     )

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
 _LIFE_EVERY_S = 0.5
+_BREATHE_EVERY_S = 0.005
 _RETRY_EVERY_S = 0.5
 _LONGEST_NOTE = 4096
 _BATCH_MESSAGES, _BATCH_BYTES = 1000, 256 * 1024
@@ -45,8 +46,12 @@ class Sink(Protocol):
             Exception: It could not be committed; the same comes again a little later.
         """
 
-    def judge(self, journals: Sequence[FollowedJournal]) -> None:
+    def judge(self, journals: Sequence[FollowedJournal], *, breathe: Callable[[], None]) -> None:
         """Draw conclusions from who lives; called each half second, when all that was there has been read.
+
+        Args:
+            journals: All there are.
+            breathe: To be called now and then meanwhile: it commits what was written since, if that is due.
 
         Raises:
             LogReplaced: The log is another one; everything is read again.
@@ -96,7 +101,7 @@ class Follower:
         # Journals whose readings could not be committed, and when to try again.
         self._retry: set[str] = set()
         self._retry_at = 0.0
-        self._next_look = self._next_life = 0.0
+        self._next_look = self._next_life = self._next_breath = 0.0
         self.faults = 0
         """How often a turn failed in a way that nobody expected."""
         self.stuck_since: float | None = None
@@ -193,6 +198,8 @@ class Follower:
         now = time.monotonic()
         until = min(self._next_look, self._next_life)
         waits = [max(0.0, until - now), *(journal.throttle.due(now) or 0.0 for journal in self._held)]
+        if self._asked or self._stopping.is_set():  # said while it breathed, which took the wake-up
+            return 0.0
         if self._retry:
             waits = [max(0.0, self._retry_at - now)]
         return min(waits)
@@ -362,9 +369,25 @@ class Follower:
             journal.committed = mark
         return True
 
+    def _breathe(self) -> None:
+        """Between the pieces of a long look: see what was written meanwhile, so that it does not wait for the rest."""
+        watch, now = self._watch, time.monotonic()
+        if now < self._next_breath or watch is None or not watch.is_prompt:
+            return
+        changed = watch.wait(0.0)
+        if changed is None:
+            self._next_look = 0.0
+        dirty = self._dirty(changed or set())
+        if dirty or self._held:
+            self._advance(dirty)
+        self._next_breath = time.monotonic() + _BREATHE_EVERY_S
+
     def _live(self) -> None:
         """Look who lives, read to the end what is over, and let the sink judge."""
         for journal in list(self._journals.values()):
+            self._breathe()
+            if self._reset:
+                return
             if journal.over or journal.header is None or journal in self._held:
                 continue
             try:
@@ -391,7 +414,7 @@ class Follower:
         if self._retry:
             return
         try:
-            self._sink.judge(list(self._journals.values()))
+            self._sink.judge(list(self._journals.values()), breathe=self._breathe)
         except LogReplaced as error:
             logger.warning("%s", error)
             self._reset = True

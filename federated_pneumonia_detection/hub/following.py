@@ -67,6 +67,8 @@ class FollowedJournal:
 
     def __init__(self, path: str, *, place: Place | None = None, quiet: bool = False) -> None:
         self.path = path
+        self.directory = path.rpartition("/")[0] or "/"
+        """Where it lies."""
         self.quiet = quiet
         self.reader = (
             JournalReader(path, byte=place.byte, n=place.n, writer=place.writer) if place else JournalReader(path)
@@ -142,7 +144,7 @@ class FollowedJournal:
         self._held_bytes = 0
         yield from taken
         # Behind a long backlog there may be more than is ever held at once.
-        while (more := self._read()) is not None:
+        while not self.reader.at_end and (more := self._read()) is not None:
             yield from more
 
     def finish(self) -> None:
@@ -157,6 +159,8 @@ class FollowedJournal:
             OSError: The file cannot be read.
         """
         try:
+            if self._is_held():
+                return liveness.State.ALIVE
             return liveness.state(self.path)
         except NotAJournal:
             return liveness.State.UNKNOWN
@@ -164,6 +168,13 @@ class FollowedJournal:
             # Somebody removed it. Without its last line nothing proves a death, only that no more will come.
             gone = self.header is not None and liveness.state(self.header) is liveness.State.DEAD
             return liveness.State.CLOSED if gone else liveness.State.ALIVE
+
+    def _is_held(self) -> bool:
+        # The quick answer for nearly every journal that is looked at: it is ours, goes on, and its writer has the lock.
+        header = self.header
+        if header is None or self.reader.ended or header.shipped is True or header.host != liveness.host_name():
+            return False
+        return liveness.is_locked(self.path)
 
     def _read(self) -> list[Reading] | None:
         """The next chunk; `None` when there is nothing more for now."""

@@ -349,9 +349,9 @@ class _Sink:
         self._ledger.take(readings, places)
         self._coroner.note(readings)
 
-    def judge(self, journals: Sequence[FollowedJournal]) -> None:
+    def judge(self, journals: Sequence[FollowedJournal], *, breathe: Callable[[], None]) -> None:
         self._ledger.check()
-        self._coroner.judge(journals)
+        self._coroner.judge(journals, breathe=breathe)
         if self._ended_kept_s is not None:
             self._ledger.forget_older_than(self._ended_kept_s)
 

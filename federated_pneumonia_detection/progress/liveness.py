@@ -60,7 +60,7 @@ def state(journal: str | os.PathLike[str] | JournalHeader) -> State:
         return State.DEAD if last == "journal_died" else State.UNKNOWN
     if header.host != host_name():
         return State.UNKNOWN
-    if _is_locked(journal):
+    if is_locked(journal):
         return State.ALIVE
     found = _process_state(header)
     # The last line may have been written while we looked at lock and process.
@@ -172,7 +172,12 @@ def _windows_process_lives(pid: int) -> bool:
     return code.value == 259
 
 
-def _is_locked(path: str | os.PathLike[str]) -> bool:
+def is_locked(path: str | os.PathLike[str]) -> bool:
+    """Whether somebody holds a journal's lock, which proves that its writer lives; cheap.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
     if fcntl is None:
         return False
     fd = os.open(path, os.O_RDONLY)

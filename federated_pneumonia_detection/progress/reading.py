@@ -92,6 +92,8 @@ class JournalReader:
         """Whether the last line (`journal_end`) was read."""
         self.foreign = False
         """Whether this is no journal of ours; then it has no lines."""
+        self.at_end = False
+        """Whether the last read came to the end that the file had then."""
         self._writer = writer
         self._steps = steps
         self._identity: tuple[int, int] | None = None
@@ -140,6 +142,7 @@ class JournalReader:
         return entries
 
     def _read(self, fd: int, max_bytes: int) -> list[Entry]:
+        self.at_end = False
         status = os.fstat(fd)
         identity = (status.st_dev, status.st_ino)
         if status.st_size < self.byte or self._identity not in (None, identity):
@@ -152,6 +155,7 @@ class JournalReader:
         if self._scanned:
             return self._pass_over(fd)
         data = read_at(fd, max(max_bytes, 4096), self.byte)
+        self.at_end = self.byte + len(data) >= status.st_size
         end = data.rfind(b"\n") + 1
         if not end and len(data) < LONGEST_LINE:
             data = read_at(fd, LONGEST_LINE, self.byte)

@@ -87,7 +87,7 @@ async def test_a_fault_of_the_follower_is_told_and_it_goes_on(
     hub = make_hub()
     faults = iter([RuntimeError("nobody expected this")])
 
-    def judge(journals: Sequence[Any]) -> None:
+    def judge(journals: Sequence[Any], **how: Any) -> None:
         if (fault := next(faults, None)) is not None:
             raise fault
 
