@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from federated_pneumonia_detection.config import ConfigError, make_config
+from federated_pneumonia_detection.progress.reading import read_small
 from federated_pneumonia_detection.training.errors import BadCheckpoint, TrainingError, one_line
 from federated_pneumonia_detection.training.networks import build_network
 
@@ -29,6 +30,7 @@ __all__ = ["checkpoint_folder", "describe_checkpoint", "find_checkpoint", "load_
 
 WEIGHTS, DESCRIPTION = "best.pt", "best.json"
 _FORMAT = 1
+_LONGEST_DESCRIPTION = 1 << 20
 
 
 def checkpoint_folder(checkpoint_dir: str | Path, run: str) -> Path:
@@ -102,10 +104,11 @@ def describe_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     description = _weights_of(path).with_suffix(".json")
     try:
-        told = json.loads(description.read_text(encoding="utf-8"))
+        # A pipe of that name would be waited for.
+        told = json.loads(read_small(description, _LONGEST_DESCRIPTION).decode("utf-8"))
     except FileNotFoundError:
         raise BadCheckpoint(description, "not found; it belongs beside best.pt and tells which network it is") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadCheckpoint(description, f"cannot be read ({one_line(error)})") from error
     if not isinstance(told, dict) or not isinstance(told.get("config"), dict):
         raise BadCheckpoint(description, "is no description of a checkpoint; its key 'config' is missing")
@@ -142,13 +145,16 @@ def load_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> 
         raise BadCheckpoint(weights, "not found") from None
     except pickle.UnpicklingError as error:
         raise BadCheckpoint(weights, "holds more than tensors, or is damaged; it was not loaded") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:
         raise BadCheckpoint(weights, f"is damaged ({one_line(error)})") from error
     network = build_network(config)
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise BadCheckpoint(weights, f"holds the weights of another network than {config.model}") from error
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        # It would call everything normal: no comparison with NaN is true.
+        raise BadCheckpoint(weights, "holds weights that are no numbers (NaN or infinite)")
     return network.to(device).eval(), config
 
 
