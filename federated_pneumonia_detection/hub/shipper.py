@@ -148,10 +148,13 @@ class Shipper:
             self._next_look = now + _LOOK_EVERY_S
         if now >= self._next_life:
             self._look_who_lives()
-            self._next_life = now + _LIFE_EVERY_S
+            self._next_life = self._clock() + _LIFE_EVERY_S
         self._read()
         while self._clock() >= self._retry_at and (journal := self._next()) is not None:
             self._send(journal)
+            if self._clock() >= self._next_life:
+                # However much there is to send, who lives is looked at meanwhile.
+                return
             # What is written meanwhile does not wait until everything old is there.
             self._note(self._watch.wait(0.0))
             self._read()

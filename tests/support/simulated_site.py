@@ -49,6 +49,10 @@ class SimulatedTime:
                 self._changed.add(str(path))
         self.now = until
 
+    def touch(self, path: Path) -> None:
+        """Somebody wrote to it just now."""
+        self._changed.add(str(path))
+
     def add(self, directory: str) -> bool:
         return True
 
