@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
@@ -120,10 +119,10 @@ class Subscription:
         self._ended: asyncio.Event | None = None
         # Counts restarts.
         self._turn = 0
-        # Frames made of history, which are taken first.
-        self._ready: deque[Frame] = deque()
+        # Frames made of history, which are taken first. (Lists: an empty deque is fourteen times as large.)
+        self._ready: list[Frame] = []
         # What came live since this was attached, not taken yet.
-        self._queue: deque[Frame] = deque()
+        self._queue: list[Frame] = []
         self._queued_bytes = 0
         # Set while more than the bound waits: whether that lasts is looked at a moment later.
         self._judging: asyncio.TimerHandle | None = None
@@ -176,9 +175,10 @@ class Subscription:
 
     def _take(self) -> Frame:
         if self._ready:
-            return self._ready.popleft()
-        frame = self._queue.popleft()
-        self._queued_bytes -= len(frame)
+            frame = self._ready.pop(0)
+        else:
+            frame = self._queue.pop(0)
+            self._queued_bytes -= len(frame)
         return frame
 
     def close(self) -> None:
@@ -274,7 +274,7 @@ class Subscription:
         newer = {frame.key for frame in frames if frame.key is not None}
         if not newer or not any(frame.key in newer for frame in self._queue):
             return
-        kept = deque(frame for frame in self._queue if frame.key not in newer)
+        kept = [frame for frame in self._queue if frame.key not in newer]
         self.merged += len(self._queue) - len(kept)
         self._queue = kept
         self._queued_bytes = sum(map(len, kept))

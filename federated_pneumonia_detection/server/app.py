@@ -122,6 +122,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     problems.install(app)
     app.add_exception_handler(UnknownRun, _on_unknown_run)
     app.add_exception_handler(DatabaseAway, _on_database_away)
+    app.add_middleware(events.Viewers)  # within the guard: middleware that is added later is further out
     app.add_middleware(Guard, names=names_of(parts.settings), admission=parts.admission, refusals=parts.refusals)
     if parts.settings.behind_proxy:
         app.add_middleware(BehindProxy, addresses=parts.settings.proxy_addresses, refusals=parts.refusals)

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, WebSocket
 from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from federated_pneumonia_detection.hub.errors import DatabaseAway
@@ -31,7 +32,7 @@ from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import Service, service_of
 from federated_pneumonia_detection.server.viewer_protocol import LINE, SEND
 
-__all__ = ["SSE_COMMENT_EVERY_S", "offset_of", "router"]
+__all__ = ["SSE_COMMENT_EVERY_S", "Viewers", "offset_of", "router"]
 
 SSE_COMMENT_EVERY_S = 15.0
 KNOWN_WITHIN_S = 1.2
@@ -69,7 +70,28 @@ def _whole_number(text: str | None) -> int | None:
     return int(text)
 
 
-@router.websocket("/ws/training-progress")
+class Viewers:
+    """The WebSocket, before the router: what a router and its exit stacks keep for a request would stay for a viewer.
+
+    Args:
+        app: what answers everything else.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a viewer, or let the others through."""
+        if scope["type"] == "websocket" and scope["path"] == "/ws/training-progress":
+            websocket = WebSocket(scope, receive, send)
+            try:
+                await training_progress(websocket)
+            except DatabaseAway:
+                await websocket.close(RESTART, "the database is away; come back with your cursor")
+        else:
+            await self.app(scope, receive, send)
+
+
 async def training_progress(websocket: WebSocket) -> None:
     """Every message of all runs, or of one (`run_id`, `client_id`), from `after` on, then live."""
     service = service_of(websocket)
