@@ -6,7 +6,7 @@ HubError
 ├── RunElsewhere      what was asked is only possible where the run's journals lie
 ├── StoreHeld         another process keeps this database
 ├── DatabaseUnusable  the database cannot be opened
-├── DatabaseAway      the database cannot be read for now
+├── DatabaseAway      the database cannot be used for now
 ├── LogReplaced       the log is another one from now on: everything is to be read again
 ├── ShipmentRefused   lines from another machine are not taken
 └── CannotShip        the other side will never take anything the way it is asked
@@ -77,10 +77,10 @@ class DatabaseUnusable(HubError):
 
 
 class DatabaseAway(HubError):
-    """The database cannot be read for now: it is restarting, or too many read it at once. It may be tried again."""
+    """The database cannot be used for now: it restarts, is full, or too many read it at once. It may be tried again."""
 
     def __init__(self, url: str, why: str) -> None:
-        super().__init__(f"the database {url} cannot be read for now: {why}")
+        super().__init__(f"the database {url} cannot be used for now: {why}")
         self.url = url
         self.why = why
 

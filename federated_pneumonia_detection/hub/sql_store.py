@@ -149,7 +149,7 @@ class SqlStore:
 
         Raises:
             LogReplaced: The log is not there any more; a new one has been opened, and nothing is in it yet.
-            sqlalchemy.exc.SQLAlchemyError: It could not be committed; the same may be tried again.
+            DatabaseAway: It could not be committed; the same may be tried again.
         """
         with self._lock:
             self.check()
@@ -157,11 +157,14 @@ class SqlStore:
                 return self._append(batch)
             except _Another:
                 self._begin_anew()
-            except Exception as error:
-                # Also what failed behind the commit: what was committed is told by the next try.
+            except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
                 self._in_doubt = True
                 if isinstance(error, sa.exc.DBAPIError) and self._database.is_lost(error, self.log_id):
                     self._begin_anew()
+                raise DatabaseAway(self._shown, reason(error)) from error
+            except BaseException:
+                # Also what failed behind the commit: what was committed is told by the next try.
+                self._in_doubt = True
                 raise
 
     def _append(self, batch: Batch) -> list[Stored | Step]:

@@ -36,7 +36,7 @@ class ServerProcess:
         serve += ["--port", "{port}", "--log-dir", str(log_dir)]
         self._command = [part.replace("{port}", str(self.port)) for part in command or serve]
         self._cwd = cwd or log_dir.parent
-        self._env = {**os.environ, **env}
+        self._env = {**os.environ, "PYTHONFAULTHANDLER": "1", **env}
         self._output = log_dir.parent / f"server-{self.port}.txt"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -75,6 +75,9 @@ class ServerProcess:
                 time.sleep(0.05)
                 continue
             return self
+        # Where its threads stand is told into its output.
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait(timeout=20)
         raise AssertionError(f"the server did not answer within 60 s:\n{self.output}")
 
     def kill(self) -> None:
