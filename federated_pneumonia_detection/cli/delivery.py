@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
@@ -80,7 +81,8 @@ class HttpTransport:
             self._has_worked = True
             return Acked(said["acked"])
         if answer.status_code in _COME_AGAIN:
-            return Away(f"{self.url} asks for patience: {words}", _retry_after(answer))
+            is_busy = answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            return Away(f"{self.url} asks for patience: {words}", _retry_after(answer), is_busy)
         if answer.status_code == 409 and isinstance(said.get("expected"), int):
             return Expected(said["expected"])
         if answer.status_code == 401:

@@ -39,6 +39,9 @@ _CHUNK_BYTES = 256 * 1024
 _MOST_HELD_BYTES = 8 * 1024 * 1024
 _LONGEST_HEADER = 64 * 1024
 _REWINDS_IN_A_ROW = 3
+_PACE_S = 1 / 15
+_RETRY_BUSY_S = 1.0
+_BUSY_S = 30.0
 
 _SEEN: dict[liveness.State, WriterState] = {liveness.State.ALIVE: "alive", liveness.State.DEAD: "dead"}
 
@@ -112,6 +115,10 @@ class Shipper:
         self._has_looked = False
         self._next_look = self._next_life = self._retry_at = 0.0
         self._is_away = False
+        # The least time between two requests; 0 until the server says that they are too many.
+        self._pace_s = self._next_send = 0.0
+        # Since when it takes no request for being asked too often.
+        self._busy_since: float | None = None
         self._turns = 0
 
     # --- running ---
@@ -150,7 +157,7 @@ class Shipper:
             self._look_who_lives()
             self._next_life = self._clock() + _LIFE_EVERY_S
         self._read()
-        while self._clock() >= self._retry_at and (journal := self._next()) is not None:
+        while self._clock() >= max(self._retry_at, self._next_send) and (journal := self._next()) is not None:
             self._send(journal)
             if self._clock() >= self._next_life:
                 # However much there is to send, who lives is looked at meanwhile.
@@ -165,7 +172,7 @@ class Shipper:
         waits = [self._next_look - now, self._next_life - now]
         dues = [due for journal in self._journals.values() if (due := journal.outbox.due(now)) is not None]
         if dues:
-            waits.append(max(min(dues), self._retry_at - now))
+            waits.append(max(min(dues), self._retry_at - now, self._next_send - now))
         return max(0.0, min(waits))
 
     # --- how far it is ---
@@ -340,12 +347,21 @@ class Shipper:
         batch = outbox.batch()
         answer = self._transport.send(batch)
         now = journal.sent_at = self._clock()
+        self._next_send = now + self._pace_s
         if isinstance(answer, Away):
+            if answer.is_busy:
+                # It takes so many requests a second: what is written meanwhile goes in one.
+                self._pace_s = _PACE_S
+                self._busy_since = self._busy_since if self._busy_since is not None else now
+                if now - self._busy_since < _BUSY_S:
+                    self._retry_at = now + min(answer.wait_s or _RETRY_BUSY_S, _BUSY_S)
+                    return
             self._retry_at = now + self._back_off.failed(answer.wait_s)
             if not self._is_away:
                 self._is_away = True
                 self._tell(f"{answer.words}; nothing is lost, it is tried again until it works")
             return
+        self._busy_since = None
         if self._is_away:
             self._is_away = False
             self._tell("the server answers again")

@@ -73,6 +73,8 @@ class Away(NamedTuple):
     words: str
     wait_s: float | None = None
     """How long the server asks to be left alone."""
+    is_busy: bool = False
+    """It answers, but not so often."""
 
 
 Answer = Acked | Expected | Refused | Away

@@ -77,7 +77,7 @@ def test_a_problem_is_understood(status: int, problem: dict[str, object], meanin
 def test_what_passes_is_waited_for(status: int) -> None:
     answer = _send(httpx.Response(status, text="<html>nginx</html>", headers={"retry-after": "7"}))
     assert isinstance(answer, Away)
-    assert (answer.wait_s, f"HTTP {status}" in answer.words) == (7.0, True)
+    assert (answer.wait_s, f"HTTP {status}" in answer.words, answer.is_busy) == (7.0, True, status == 429)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "٣"])

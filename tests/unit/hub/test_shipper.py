@@ -21,6 +21,7 @@ from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batc
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.liveness import State
 from federated_pneumonia_detection.progress.reading import JournalReader
+from federated_pneumonia_detection.server.limits import Allowance
 
 
 class Hub:
@@ -301,6 +302,40 @@ def test_a_server_that_asks_for_patience_gets_it(site: Site) -> None:
     site.hub.instead = away
     site.go_on(300)
     assert [round(moment / 120) for moment in tries] == [0, 1, 2]
+
+
+def test_a_server_that_takes_so_many_requests_a_second_gets_no_more(site: Site) -> None:
+    allowance, refused = Allowance(burst=100, per_s=20.0), list[float]()
+
+    def limited(batch: Batch) -> Answer | None:
+        site.time.pass_by(0.002)
+        if wait := allowance.take("token", site.time.now):
+            refused.append(site.time.now)
+            return Away("too often", float(wait), is_busy=True)
+        return None
+
+    site.hub.instead = limited
+    for number in range(300):
+        facts = {"writer": f"old{number}", "run_id": f"old{number}"}
+        (site.directory / f"old{number}.ward.jsonl").write_bytes(body(line(1), end_line(2), **facts))
+        site.states[f"old{number}.ward.jsonl"] = State.CLOSED
+    hospital = site.hospital()
+    for moment in range(3000):
+        site.time.at(moment * 0.01, lambda: hospital.say("said"))
+    site.go_on(60)
+    assert site.hub.numbers("run.a.jsonl") == list(range(1, 3001))
+    assert site.shipper.is_there
+    assert len(refused) < 5
+    assert not any("too often" in words for words in site.told)
+
+
+def test_a_server_that_only_ever_says_too_often_is_away(site: Site) -> None:
+    site.hospital().say("said")
+    site.hub.instead = lambda batch: Away("too often", 1.0, is_busy=True)
+    site.go_on(29)
+    assert site.told == []
+    site.go_on(5)
+    assert site.told == ["too often; nothing is lost, it is tried again until it works"]
 
 
 def test_a_message_that_is_refused_is_left_out_and_told(site: Site) -> None:
