@@ -6,13 +6,16 @@ import asyncio
 import json
 import multiprocessing
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import talkers
 
-from federated_pneumonia_detection.hub import ConnectionManager
+from federated_pneumonia_detection.hub import ConnectionManager, Hub
+from federated_pneumonia_detection.hub.memory_store import MemoryStore
+from federated_pneumonia_detection.progress import ProgressLogger
 
 METHODS = [m for m in ("fork", "spawn", "forkserver") if m in multiprocessing.get_all_start_methods()]
 
@@ -112,3 +115,29 @@ async def test_the_guides_federated_code_is_one_run(method: str, tmp_path: Path)
         (kind, client, number): 1 for kind in ("round_start", "round_end") for client in clients for number in (1, 2, 3)
     }
     await manager.disconnect(viewer)
+
+
+# Each worker imports torch, but where it is forked.
+@pytest.mark.parametrize("method", [m if m == "fork" else pytest.param(m, marks=pytest.mark.long) for m in METHODS])
+def test_the_workers_of_a_data_loader_are_seen_whole_and_no_one_of_them_is_mourned(
+    method: str, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    data = pytest.importorskip("torch.utils.data", reason="torch is not installed")
+    count = 24
+    logger = ProgressLogger(tmp_path, "exp", run_id="run")
+    loader = data.DataLoader(talkers.TalkingImages(logger, count), num_workers=2, multiprocessing_context=method)
+    for _ in range(2):
+        assert sum(len(batch) for batch in loader) == count
+    logger.log_training_complete({})
+
+    hub = Hub(MemoryStore())
+    hub.follow(str(tmp_path))
+    hub.start()
+    wait_until(lambda: hub.run("run") and hub.run("run").status == "completed", "the run has ended")
+    messages = [json.loads(message) for message in hub.events(run_id="run", after=0, limit=999).messages]
+    hub.close()
+    said = [m["data"] for m in messages if m["type"] == "said"]
+    print(f"{method}: {len(said)} of {2 * count} messages of {len({one['by'] for one in said})} workers seen")
+    assert Counter(one["number"] for one in said) == dict.fromkeys(range(count), 2)
+    assert len({one["by"] for one in said}) == 4
+    assert not [m for m in messages if m["type"] in ("alert", "training_error")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -45,6 +46,23 @@ def guide_client(manager: Any, log_dir: str, client_id: str, rounds: int) -> Non
             else:
                 logger.log_round_end(round_num, {"train_loss": 1 / round_num}, {"val_loss": 1 / round_num})
             logger.close()
+
+
+class TalkingImages:
+    """A data set whose every item says its number, in whichever worker it is loaded."""
+
+    def __init__(self, logger: Any, count: int) -> None:
+        self.logger = logger
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> int:
+        if index >= self.count:
+            raise IndexError(index)
+        self.logger.log_custom_event("said", {"by": os.getpid(), "number": index})
+        return index
 
 
 def endless(log_dir: str, run_id: str, acknowledged: str) -> None:
