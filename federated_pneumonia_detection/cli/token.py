@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -26,10 +27,15 @@ DatabaseOption = Annotated[
 ]
 
 
-def _store(log_dir: Path, database: str | None) -> TokenStore:
+@contextmanager
+def _store(log_dir: Path, database: str | None) -> Iterator[TokenStore]:
     from federated_pneumonia_detection.server.token_store import open_tokens
 
-    return open_tokens(log_dir, database)
+    store = open_tokens(log_dir, database)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 @app.command()
@@ -64,7 +70,8 @@ def create(
             clients=clients.split(",") if clients is not None else (),
             expires=None if expires is None else now + seconds_of(expires),
         )
-        _store(log_dir, database).add(token)
+        with _store(log_dir, database) as store:
+            store.add(token)
     except TokenWrong as wrong:
         raise typer.BadParameter(str(wrong)) from None
     holds = "until it is revoked" if token.expires is None else f"until {_day(token.expires)}"
@@ -76,7 +83,8 @@ def create(
 @app.command("list")
 def list_tokens(log_dir: LogDirOption = DEFAULT_LOG_DIR, database: DatabaseOption = None) -> None:
     """List the tokens: name, role, what a site may write, since when, until when, when last used."""
-    tokens = _store(log_dir, database).read()
+    with _store(log_dir, database) as store:
+        tokens = store.read()
     if not tokens:
         typer.echo("No tokens yet. `fpd token create NAME --role operator` makes one.")
         return
@@ -100,7 +108,8 @@ def list_tokens(log_dir: LogDirOption = DEFAULT_LOG_DIR, database: DatabaseOptio
 @app.command()
 def revoke(name: TokenName, log_dir: LogDirOption = DEFAULT_LOG_DIR, database: DatabaseOption = None) -> None:
     """Let a token end. A running server refuses it within seconds and closes what is open under it."""
-    gone = _store(log_dir, database).remove(name)
+    with _store(log_dir, database) as store:
+        gone = store.remove(name)
     if gone is None:
         raise typer.BadParameter(f"there is no token called {name}; `fpd token list` shows those there are")
     typer.echo(f"Token {name} ({gone.role}) is revoked.")

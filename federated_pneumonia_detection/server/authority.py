@@ -161,6 +161,12 @@ class Authority:
             for token_id in due:
                 self._used.pop(token_id, None)
 
+    def close(self) -> None:
+        """Note what is to be noted, and let the store go. Blocks."""
+        self.note_use()
+        if self.store is not None:
+            self.store.close()
+
     async def watch(self) -> None:
         """Read tokens again and again, until cancelled."""
         while True:

@@ -89,6 +89,7 @@ def checked_tokens(settings: ServerSettings) -> TokenStore | None:
     store = open_tokens(settings.log_dir, settings.database)
     now = time.time()
     if not any(token.holds_at(now) for token in store.read()):
+        store.close()
         command = ["fpd", "token", "create", "NAME", "--role", "operator", *_where(settings)]
         raise ServerError(
             f"no token holds yet, so nobody could use this server; make one with `{shlex.join(command)}`, "

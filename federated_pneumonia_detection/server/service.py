@@ -73,7 +73,7 @@ class Service:
 
     def close(self) -> None:
         """Stop reading; trainings go on."""
-        self.authority.note_use()
+        self.authority.close()
         self.pruner.close()
         self.supervisor.close()
         self.hub.close()

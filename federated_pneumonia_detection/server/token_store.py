@@ -49,6 +49,9 @@ class TokenStore(Protocol):
     def used(self, at: Mapping[str, float]) -> None:
         """Note when tokens, by id, were last used."""
 
+    def close(self) -> None:
+        """Let go what is held open; the next use opens it again."""
+
 
 class _Kept(msgspec.Struct, frozen=True):
     format: int
@@ -120,6 +123,9 @@ class TokenFile:
             )
             if after != before:
                 self._write(after)
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def _now(self) -> tuple[int, int, int] | None:
         try:
@@ -251,6 +257,10 @@ class TokenTable:
         with self._begin() as connection:
             for token_id, when in at.items():
                 connection.execute(sa.update(_table).where(_table.c.id == token_id).values(last_used=when))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
 
 
 def _token_of(row: sa.RowMapping) -> Token:

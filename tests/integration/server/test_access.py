@@ -376,3 +376,31 @@ def test_no_secret_of_all_this_is_in_the_output_or_in_a_file_but_the_tokens_own(
             written += file.read_bytes().decode("latin-1")
     for secret in keys.secrets.values():
         assert secret not in written
+
+
+def test_two_servers_on_one_database_know_the_same_tokens(
+    settings: ServerSettings, start: Callable[..., BackgroundServer], postgres_url: str, wait_until: Callable[..., None]
+) -> None:
+    shared = open_tokens(settings.log_dir, postgres_url)
+    token, secret = issue("vera", "viewer", now=time.time())
+    shared.add(token)
+    bearer = {"authorization": f"Bearer {secret}"}
+    first = start(require_token=True, database=postgres_url)
+    second = start(require_token=True, database=postgres_url, log_dir=settings.log_dir.with_name("other"))
+    try:
+        for server in (first, second):
+            assert _ask(server, "GET", "/api/session", headers=bearer).json()["name"] == "vera"
+        assert not (settings.log_dir / ".server" / "tokens.json").exists()
+        with _socket(second, additional_headers=bearer) as viewer:
+            assert json.loads(viewer.recv(timeout=20))["type"] == "subscribed"
+            shared.remove("vera")
+            assert _close_code(viewer) == 4401
+        wait_until(
+            lambda: all(
+                _ask(server, "GET", "/api/runs", headers=bearer).status_code == 401 for server in (first, second)
+            ),
+            "both had heard of it",
+        )
+    finally:
+        shared.remove("vera")
+        shared.close()

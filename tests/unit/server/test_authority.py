@@ -33,6 +33,9 @@ class Kept:
     def remove(self, name: str) -> Token | None:
         raise NotImplementedError
 
+    def close(self) -> None:
+        pass
+
     def used(self, at: Mapping[str, float]) -> None:
         if self.away:
             raise TokensUnusable("the database is away")

@@ -38,7 +38,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
     with made[0]._engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE access_tokens"))
     for table in made:
-        table._engine.dispose()
+        table.close()
 
 
 def test_what_one_adds_another_reads(opened: Callable[[], TokenStore]) -> None:
