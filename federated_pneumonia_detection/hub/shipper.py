@@ -6,6 +6,7 @@ Nothing is kept but in memory: how far the other side is, it is asked, and askin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -27,6 +28,7 @@ from federated_pneumonia_detection.hub.shipping import (
 )
 from federated_pneumonia_detection.hub.watch import Watch
 from federated_pneumonia_detection.progress import liveness
+from federated_pneumonia_detection.progress.document import complete_dead
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import Damage, JournalHeader, Line, decode_header, encode_line
 from federated_pneumonia_detection.progress.reading import Gap, JournalReader
@@ -112,7 +114,7 @@ class Shipper:
         self._journals: dict[str, _Journal] = {}
         self._not_ours: dict[str, tuple[int, int]] = {}
         self._dirty: set[str] = set()
-        self._has_looked = False
+        self._has_looked = self._has_completed = False
         self._next_look = self._next_life = self._retry_at = 0.0
         self._is_away = False
         # The least time between two requests; 0 until the server says that they are too many.
@@ -275,15 +277,23 @@ class Shipper:
         return journal
 
     def _look_who_lives(self) -> None:
+        has_died = not self._has_completed
         for journal in self._journals.values():
             if journal.outbox.life is not Life.OPEN or journal.state is liveness.State.CLOSED:
                 continue
+            before = journal.state
             try:
                 journal.state = self._state(journal.path)
             except (NotAJournal, OSError):  # removed: nothing is known of its writer any more
                 journal.state = liveness.State.UNKNOWN
+            has_died |= journal.state is liveness.State.DEAD and before is not liveness.State.DEAD
             # Its last words may have come since it was read.
             self._dirty.add(journal.path)
+        if has_died and self._has_looked:
+            # Whoever of us opens a directory completes the documents of those who cannot do it any more.
+            self._has_completed = True
+            with contextlib.suppress(OSError):  # a directory that may only be read
+                complete_dead(self._directory)
 
     def _read(self) -> None:
         dirty, self._dirty = self._dirty, set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -144,6 +145,7 @@ def test_a_training_that_is_killed_at_the_site_is_told_at_the_hub(server, site, 
         training.stdout.close()
     print(f"kill -9 at the site told at the hub after {time.monotonic() - began:.1f} s")
     assert f"(pid {training.pid} on " in _run(server, "killed")["error"]
+    assert json.loads((site / "killed.json").read_bytes())["metadata"]["status"] == "failed"
 
 
 def test_a_server_that_takes_no_journals_is_one_line(site, fpd):
