@@ -18,6 +18,7 @@ from federated_pneumonia_detection.hub.mirrors import Delivery, Mirrors
 from federated_pneumonia_detection.hub.shipment import parse
 from federated_pneumonia_detection.hub.shipper import Shipper
 from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.hub.watch import PollingWatch
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.liveness import State
 from federated_pneumonia_detection.progress.reading import JournalReader
@@ -442,3 +443,17 @@ def test_a_message_body_is_never_changed_on_the_way(site: Site) -> None:
     assert isinstance(entry, Line)
     said = msgspec.json.decode(entry.body)
     assert {key: said[key] for key in odd} == odd
+
+
+def test_where_nothing_tells_of_changes_it_looks_often(site: Site) -> None:
+    hospital = site.hospital()
+    hospital.say("said")
+    watch = PollingWatch(0.001)
+    alive = Shipper(site.directory, site.hub, watch=watch, tell=site.told.append, state=lambda path: State.ALIVE)
+    alive.run(once=True)
+    assert site.hub.numbers("run.a.jsonl") == [1]
+    hospital.say("said")
+    site.hospital("b").say("said")
+    alive.turn(watch.wait(1.0))
+    assert site.hub.numbers("run.a.jsonl") == [1, 2]
+    assert site.hub.numbers("run.b.jsonl") == [1]
