@@ -33,6 +33,8 @@ def _problem(error: Mapping[str, Any], model: type[BaseModel], where: str) -> Pr
     kind = str(error.get("type", ""))
     if kind == "extra_forbidden":
         return Problem(place, "there is no such key", _nearest(loc, model))
+    if kind == "missing":  # its input is whatever it is missing in
+        return Problem(place, "it is missing", "give it")
     got = _shown(error.get("input"))
     if kind == "json_invalid":
         return Problem(
@@ -64,8 +66,6 @@ def _right(kind: str, ctx: Mapping[str, Any], message: str, loc: Sequence[str], 
         return "it must be text"
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         return "it must be an object of keys and values"
-    if kind == "missing":
-        return "it is needed"
     return _decapitalised(message)
 
 

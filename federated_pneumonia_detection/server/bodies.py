@@ -96,11 +96,11 @@ def _validated(value: dict[str, Any], model: type[Model]) -> Model:
     )
 
 
-def body_doc(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+def body_doc(model: type[BaseModel], example: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
     """What OpenAPI says about a body of `model`; the schema itself is added by `openapi.py`."""
     return {
         "requestBody": {
-            "required": False,
+            "required": required,
             "content": {
                 "application/json": {
                     "schema": {"$ref": f"#/components/schemas/{model.__name__}"},

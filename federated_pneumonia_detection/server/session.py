@@ -67,7 +67,7 @@ async def who(request: Request) -> Response:
     summary="Sign in with a token",
     responses=answers(Session, "The caller, and a cookie.") | refuses(401, 403, 408, 413, 415, 422, 429),
     response_class=Response,
-    openapi_extra=body_doc(SignIn, {"token": "fpd_…"}),
+    openapi_extra=body_doc(SignIn, {"token": "fpd_…"}, required=True),
 )
 async def sign_in(request: Request) -> Response:
     """The page sends its token once and gets a cookie for it: HttpOnly, SameSite=Strict, and Secure under TLS."""

@@ -29,6 +29,7 @@ OPERATIONS = [
     "POST /api/centralized/train",
     "POST /api/federated/train",
     "GET /api/config/schema",
+    "POST /api/prune",
     "GET /api/session",
     "POST /api/session",
     "DELETE /api/session",
