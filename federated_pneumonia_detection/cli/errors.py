@@ -34,4 +34,7 @@ def one_line(error: BaseException) -> str | None:
         return f"{error.name} is not installed here; install federated-pneumonia-detection[all]"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        # What is printed goes to a full disk, as a rule.
+        return f"it cannot be written or read: {error.strerror}"
     return None

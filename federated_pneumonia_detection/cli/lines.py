@@ -47,7 +47,7 @@ def _of(number: Any, total: Any) -> str:
 def _clock(timestamp: Any) -> str:
     try:
         return datetime.fromisoformat(str(timestamp)).astimezone().strftime("%H:%M:%S")
-    except ValueError:
+    except (ValueError, OverflowError):
         return "--:--:--"
 
 
@@ -100,5 +100,9 @@ def _final(metrics: Mapping[str, Any]) -> str:
 
 def line(message: Mapping[str, Any]) -> str | None:
     """The message in words, with its time; `None` for one that a reader of lines does not need."""
-    told = _words(message)
+    try:
+        told = _words(message)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Anybody may write a journal, in another version too; what is not as we know it is shown as what it is called.
+        told = f"{message.get('type')}: not as this version knows it"
     return None if told is None else f"{_clock(message.get('timestamp'))} {printable(told)}"

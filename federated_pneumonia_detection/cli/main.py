@@ -1,14 +1,14 @@
-"""The `fpd` program: its commands, and the one place where an error becomes one line and an exit code."""
+"""The `fpd` program: its commands, and the one place where an error becomes one line and an exit code.
+
+Nothing is imported here that Python has not imported by then: Ctrl-C in the middle of an import is to be clean, too.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED, MISUSED, one_line
-from federated_pneumonia_detection.cli.lines import printable
-
+TYPE_CHECKING = False  # `typing` itself takes a while to import
 if TYPE_CHECKING:
     import click
 
@@ -20,7 +20,7 @@ def main() -> None:
     try:
         sys.exit(_run())
     except KeyboardInterrupt:
-        sys.exit(CANCELLED)
+        sys.exit(130)
     except BrokenPipeError:
         # Whoever read us is gone (`fpd runs | head`); there is nobody left to tell, not even at the last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -32,6 +32,7 @@ def _run() -> int:
         import click
 
         from federated_pneumonia_detection.cli.commands import app
+        from federated_pneumonia_detection.cli.errors import CANCELLED, MISUSED, one_line
     except ModuleNotFoundError as missing:
         if missing.name and missing.name.split(".")[0] == "federated_pneumonia_detection":
             raise
@@ -65,7 +66,9 @@ def _run() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _tell(words: str, code: int = FAILED) -> int:
+def _tell(words: str, code: int = 1) -> int:
+    from federated_pneumonia_detection.cli.lines import printable
+
     print(f"fpd: {printable(words)}", file=sys.stderr)  # noqa: T201
     return code
 

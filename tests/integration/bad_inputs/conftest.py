@@ -7,22 +7,15 @@ their own.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from quick_server import end_trainings, settings_in
+from snapshots import Snapshot, files_in
 
 from federated_pneumonia_detection.server.serving import BackgroundServer, running
-
-Snapshot = dict[str, str]
-
-# A database has pages of its own to write, and a server keeps a log of itself.
-_OF_THE_SERVER = ("hub.sqlite3", ".server", "server.log")
 
 
 @pytest.fixture(scope="module")
@@ -44,25 +37,6 @@ def http(shared_server: BackgroundServer) -> Iterator[httpx.Client]:
         assert client.get("/healthz").status_code == 200
         assert client.get("/api/runs").json()["runs"] == runs["runs"]
         assert files_in(directory) == files
-
-
-def files_in(directory: Path) -> Snapshot:
-    """What lies in a directory: each path with a digest of what it holds."""
-    found: Snapshot = {}
-    for folder, folders, names in os.walk(directory):
-        for name in sorted(folders + names):
-            path = Path(folder, name)
-            told = path.relative_to(directory).as_posix()
-            if not told.startswith(_OF_THE_SERVER):
-                found[told] = _digest(path)
-    return found
-
-
-def _digest(path: Path) -> str:
-    mode = path.lstat().st_mode
-    if not stat.S_ISREG(mode):
-        return stat.filemode(mode)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.fixture
