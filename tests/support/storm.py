@@ -37,7 +37,11 @@ from viewers import PollViewer, SocketViewer, StreamViewer, Viewer
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.reading import JournalReader
 
-SETTLES_WITHIN_S = 90.0
+SETTLES_WITHIN_S = 300.0
+PACE_S = 0.1
+"""Between two log calls of one training, about."""
+QUIET_S = 3.0
+"""How long nothing may have come before things are compared: deaths are told within two seconds."""
 _LONGEST_PAUSE_S = 0.12
 _WAITS_FOR_SERVER = 0.75
 _PID = re.compile(r"\(pid (\d+)\)")
@@ -297,7 +301,7 @@ class Storm:
         token = f"t{len(self.past) + len(self.trainers)}-{self.chance.randrange(10**9)}"
         returned = self.directory / f"{token}.returned"
         command = [sys.executable, str(Path(numbered_trainer.__file__)), str(self.log_dir), run_id, client, token]
-        command += [str(returned), str(self.chance.randrange(10**9))]
+        command += [str(returned), str(self.chance.randrange(10**9)), str(PACE_S)]
         environment = {name: value for name, value in os.environ.items() if name != "FPD_RUN_ID"}
         return Trainer(run_id, client, token, returned, subprocess.Popen(command, env=environment))
 
@@ -322,11 +326,24 @@ class Storm:
             self.server.launch()
         await asyncio.to_thread(self.server.wait_until_it_answers)
         deadline = time.monotonic() + SETTLES_WITHIN_S
-        while True:
-            summary = await self._compare(seconds)
-            if summary.is_fair or time.monotonic() > deadline:
-                return summary
-            await asyncio.sleep(0.5)
+        # To compare takes a while, in which nobody on this loop reads; so first everybody is let come to the top.
+        quiet_since = time.monotonic()
+        before: list[int] = []
+        while time.monotonic() < min(deadline, quiet_since + QUIET_S):
+            top = await self._top()
+            present = [top, *(len(viewer.messages) for viewer in self.viewers)]
+            if present != before or any(viewer.offset < top for viewer in self.viewers if viewer.run_id is None):
+                before, quiet_since = present, time.monotonic()
+            await asyncio.sleep(0.1)
+        return await self._compare(seconds)
+
+    async def _top(self) -> int:
+        """How far the log has come."""
+        try:
+            async with httpx.AsyncClient(base_url=self.server.url, timeout=20, trust_env=False) as client:
+                return int((await client.get("/api/events?limit=1")).json().get("top", -1))
+        except httpx.TransportError:
+            return -1
 
     async def _compare(self, seconds: float) -> Summary:
         journals = await asyncio.to_thread(read_journals, self.log_dir)
@@ -343,7 +360,10 @@ class Storm:
             summary.wrong += [f"{viewer.name}: {text}" for text in viewer.wrong]
             if viewer.needless_starts and not any("delete" in fault for fault in self.done):
                 summary.wrong.append(f"{viewer.name}: told {viewer.needless_starts} needless starts")
+            before = summary.lost, summary.twice, summary.out_of_order
             self._compare_with(viewer, journals, everybody, summary)
+            if before != (summary.lost, summary.twice, summary.out_of_order):
+                summary.wrong.append(f"{viewer.name} at {viewer.offset} of {viewer.log_id}: not what the journals say")
         summary.wrong += [f"{trainer.token} lost {trainer.lost()}" for trainer in everybody if trainer.lost()]
         summary.wrong += await self._wrong_states(everybody)
         summary.wrong += self._torn + torn_documents(self.log_dir)
