@@ -60,8 +60,8 @@ class Channel:
         wake: Callable[[str], object] | None = None,
     ) -> None:
         self.client_id = client_id
-        given = run_id or os.environ.get("FPD_RUN_ID") or None
-        self.run_id = None if given is None else values.name(given)
+        given = "" if run_id is None else values.name(run_id)
+        self.run_id = given or values.name(os.environ.get("FPD_RUN_ID", "")) or None
         self._directory = directory
         self._keeps_files = keeps_files
         self._experiment_name = values.name(experiment_name)

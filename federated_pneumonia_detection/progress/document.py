@@ -15,7 +15,7 @@ from federated_pneumonia_detection.progress.document_fold import ENDED, Folded, 
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import JournalHeader, Line
 from federated_pneumonia_detection.progress.journal import journal_names, journal_stem
-from federated_pneumonia_detection.progress.reading import JournalReader, read_header, read_small
+from federated_pneumonia_detection.progress.reading import JournalReader, is_file, read_header, read_small
 
 __all__ = ["LOST_AFTER_S", "Document", "complete_dead", "hub_stem", "journals_in"]
 
@@ -103,7 +103,7 @@ class Document:
         for stem in self._stems:
             for name in journal_names(stem):
                 path = self._directory / name
-                if path not in self._readers and not path.is_file():
+                if path not in self._readers and not is_file(path):
                     break
                 yield path
 

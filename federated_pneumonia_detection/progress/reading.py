@@ -22,7 +22,7 @@ from federated_pneumonia_detection.progress.framing import (
     decode_lines,
 )
 
-__all__ = ["Entry", "Gap", "JournalReader", "read_at", "read_header", "read_small"]
+__all__ = ["Entry", "Gap", "JournalReader", "is_file", "read_at", "read_header", "read_small"]
 
 
 def read_at(fd: int, length: int, at: int) -> bytes:
@@ -31,6 +31,14 @@ def read_at(fd: int, length: int, at: int) -> bytes:
         return os.pread(fd, length, at)
     os.lseek(fd, at, os.SEEK_SET)
     return os.read(fd, length)
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file of this name; a name that no system takes is one that is not there."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - `Path.is_file` raises for a name that is too long
+    except (OSError, ValueError):
+        return False
 
 
 def read_small(path: str | os.PathLike[str], longest: int) -> bytes:

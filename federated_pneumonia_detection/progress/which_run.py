@@ -18,7 +18,7 @@ from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import JournalHeader, Line
 from federated_pneumonia_detection.progress.journal import journal_names, journal_stem
 from federated_pneumonia_detection.progress.messages import TERMINAL
-from federated_pneumonia_detection.progress.reading import JournalReader, read_header
+from federated_pneumonia_detection.progress.reading import JournalReader, is_file, read_header
 
 __all__ = ["OPEN_DOOR_S", "SILENT_S", "attempt_of", "deciding", "run_for"]
 
@@ -98,7 +98,7 @@ def attempt_of(directory: str, run_id: str) -> int | None:
     for stem, is_hub in ((journal_stem(run_id, None), False), (hub_stem(run_id), True)):
         for name in journal_names(stem):
             path = Path(directory, name)
-            if not path.is_file():
+            if not is_file(path):
                 break
             with contextlib.suppress(NotAJournal, OSError):  # not one of ours, or gone by now
                 header = read_header(path)
