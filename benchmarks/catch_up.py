@@ -22,6 +22,7 @@ from federated_pneumonia_detection.hub.hub import Hub
 from federated_pneumonia_detection.hub.sql_store import SqlStore
 from federated_pneumonia_detection.hub.store import Batch, Step, Stored
 from federated_pneumonia_detection.progress import ProgressLogger
+from federated_pneumonia_detection.server.serving import collect_seldom
 
 MESSAGES = 100_000
 TURNS = 3
@@ -134,6 +135,7 @@ def measure(kind: str, table: str) -> None:
 
 def main() -> None:
     """Print both kinds."""
+    collect_seldom()  # as `fpd serve` does
     measure("epoch_end", "messages")
     measure("step", "steps")
 

@@ -15,6 +15,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
+
+import uvloop
 
 from benchmarks._figures import figure
 from benchmarks._server import serving
@@ -38,49 +41,55 @@ _SAID_AT = re.compile(rb'"ns":([0-9]+)')
 
 
 class Timer(asyncio.Protocol):
-    """The smallest viewer there can be: it notes how long each message took, in milliseconds."""
+    """The smallest viewer there can be: it keeps what came and when, and looks at it when all is over."""
 
-    def __init__(self, found: list[float]) -> None:
-        self._found = found
-        self._buffer = b""
+    def __init__(self, timers: list[Timer]) -> None:
+        self._came: list[tuple[int, bytes]] = []
+        timers.append(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(
+        cast("asyncio.Transport", transport).write(  # uvloop's is none by its class
             b"GET /ws/training-progress HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
 
     def data_received(self, data: bytes) -> None:
-        """Note the time of each whole message."""
-        now = time.monotonic_ns()
-        data = self._buffer + data
-        end = data.rfind(b"}") + 1
-        self._found += [(now - int(said)) / 1e6 for said in _SAID_AT.findall(data, 0, end)]
-        self._buffer = data[end:]
+        """Keep it, with the time."""
+        self._came.append((time.monotonic_ns(), data))
+
+    def is_over(self) -> bool:
+        """Whether the run's end has come."""
+        return any(b"training_complete" in data for _, data in self._came[-2:])
+
+    def delays_ms(self) -> list[float]:
+        """How long each message took until the last byte of it was there."""
+        found: list[float] = []
+        rest = b""
+        for now, piece in self._came:
+            data = rest + piece
+            end = data.rfind(b"}") + 1
+            found += [(now - int(said)) / 1e6 for said in _SAID_AT.findall(data, 0, end)]
+            rest = data[end:]
+        return found
 
 
 async def latencies_ms(log_dir: Path, viewers: int, messages: int, every_s: float) -> list[float]:
     """How long each message took to each viewer."""
-    found: list[float] = []
+    timers: list[Timer] = []
     loop = asyncio.get_running_loop()
     with serving(log_dir) as server:
-        transports = []
         for _ in range(viewers):
-            transport, _ = await loop.create_connection(lambda: Timer(found), "127.0.0.1", server.port)
-            transports.append(transport)
+            await loop.create_connection(lambda: Timer(timers), "127.0.0.1", server.port)
         await asyncio.sleep(1)
         arguments = [str(log_dir), str(messages), str(every_s)]
         writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, *arguments)
         async with asyncio.timeout(WITHIN_S):
             await writer.wait()
             # Looking seldom costs the server nothing.
-            while len(found) < viewers * messages:  # noqa: ASYNC110
+            while not all(timer.is_over() for timer in timers):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        for transport in transports:
-            transport.abort()
-    return found
+    return [delay for timer in timers for delay in timer.delays_ms()]
 
 
 def commit_ms() -> float:
@@ -102,7 +111,7 @@ def commit_ms() -> float:
 def measure(viewers: int, messages: int, every_s: float) -> None:
     """Print the figures of one pace."""
     with tempfile.TemporaryDirectory() as folder:
-        found = sorted(asyncio.run(latencies_ms(Path(folder), viewers, messages, every_s)))
+        found = sorted(uvloop.run(latencies_ms(Path(folder), viewers, messages, every_s)))
     late = found[int(len(found) * 0.99)]
     to = "a viewer" if viewers == 1 else f"{viewers} viewers"
     pace = f"log call → {to}, {1 / every_s:g} messages a second"

@@ -15,6 +15,8 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+import uvloop
+
 from benchmarks._figures import figure
 from benchmarks._server import Server, serving
 from benchmarks.log_to_viewer import Timer
@@ -33,6 +35,7 @@ with ProgressLogger(sys.argv[1], "bench", run_id="bench") as logger:
     for number in range({MESSAGES}):
         logger.log_custom_event("bench", {{"ns": time.monotonic_ns(), "text": "x" * {TEXT_BYTES}}})
         time.sleep({EVERY_S})
+    logger.log_training_complete({{}})
 """
 HANDSHAKE = (
     b"GET /ws/training-progress HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -71,25 +74,25 @@ async def _trickle(lines: list[socket.socket]) -> None:
 
 async def turn(slow: bool) -> tuple[list[float], float, float]:
     """The healthy ones' delays in milliseconds, the most memory in MiB, and how many were sent away."""
-    found: list[float] = []
+    timers: list[Timer] = []
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
         for _ in range(HEALTHY):
-            await loop.create_connection(lambda: Timer(found), "127.0.0.1", server.port)
+            await loop.create_connection(lambda: Timer(timers), "127.0.0.1", server.port)
         lines = [_slow_line(server) for _ in range(SILENT + TRICKLING)] if slow else []
         trickling = asyncio.create_task(_trickle(lines[SILENT:]))
         await asyncio.sleep(1)
         begun_mib = most_mib = _resident_mib(server.pid)
         await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, folder)
         async with asyncio.timeout(WITHIN_S):
-            while len(found) < HEALTHY * MESSAGES:
+            while not all(timer.is_over() for timer in timers):
                 most_mib = max(most_mib, _resident_mib(server.pid))
                 await asyncio.sleep(0.05)
         sent_away = await asyncio.to_thread(_sent_away, server)
         trickling.cancel()
         for line in lines:
             line.close()
-    return found, most_mib - begun_mib, sent_away
+    return [delay for timer in timers for delay in timer.delays_ms()], most_mib - begun_mib, sent_away
 
 
 async def measure() -> None:
@@ -116,7 +119,7 @@ async def measure() -> None:
 
 def main() -> None:
     """Measure."""
-    asyncio.run(measure())
+    uvloop.run(measure())
 
 
 if __name__ == "__main__":

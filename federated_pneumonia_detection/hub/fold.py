@@ -124,10 +124,13 @@ class Folding:
     def take(self, message: Mapping[str, Any]) -> None:
         """Go on by one decoded message of this run; what is not of the type it should be counts as not told."""
         run = self._run
-        type_, time, client_id = text(message.get("type")), text(message.get("timestamp")), message.get("client_id")
+        type_, time, client_id = message.get("type"), message.get("timestamp"), message.get("client_id")
+        # Looked at here, without a call: this is done for each message there is.
+        if type(type_) is not str or type(time) is not str:
+            type_, time = text(type_), text(time)
         time_s = seconds(time)
         self._frozen = None
-        # The newest time of all; compared here, since this is done for each message there is.
+        # The newest time of all.
         if self._updated_s is None:
             run.updated_at, self._updated_s = time or run.updated_at, time_s
         elif time_s is not None and time_s > self._updated_s:
@@ -232,7 +235,7 @@ class Folding:
             return
         run.epoch = max(run.epoch, epoch)
         run.total_epochs = integer(message.get("total_epochs")) or run.total_epochs
-        span = self._span(epoch)
+        span = self._spans.get(epoch) or self._span(epoch)
         span.closed = later(span.closed, time) if span.closed else time or None
         if message.get("phase") == "val":
             self._measured(mapping(message.get("metrics")), epoch, run.split_sizes.get("val"))
@@ -447,6 +450,12 @@ def _best(key: str, series: Mapping[int, float | None]) -> Best | None:
         return None
     value, at = max(points, key=lambda point: _rank(key, *point))
     return Best(key, value, at)
+
+
+def _is_better(key: str, value: float, at: int, best: Best) -> bool:
+    if value == best.value:
+        return at < best.at
+    return value < best.value if key.endswith("loss") else value > best.value
 
 
 def _rank(key: str, value: float, at: int) -> tuple[float, int]:

@@ -94,15 +94,13 @@ class Ledger:
         folding.take(said)
 
     def _fold_all(self, added: Sequence[Stored | Step], readings: Sequence[Reading]) -> None:
-        if len(added) != len(readings):
+        if len(added) != len(readings) or self.store.is_shared:
             for message in added:
                 self._fold(message, _decoded(message.body))
             return
-        # The rule: everything was new. It was decoded when it was read.
+        # The rule: all of it was new, and nobody else's is among it. It was decoded when it was read.
         for message, reading in zip(added, readings, strict=True):
-            arrival = reading.arrival
-            is_same = arrival is not None and arrival.n == message.n and arrival.writer == message.writer
-            said = reading.said if is_same else None
+            said = reading.said
             self._fold(message, _decoded(message.body) if said is None else said)
 
     # --- what a follower reads goes here ---

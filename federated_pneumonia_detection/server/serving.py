@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -31,7 +32,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["BackgroundServer", "running", "serve"]
+__all__ = ["BackgroundServer", "collect_seldom", "running", "serve"]
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +141,17 @@ def _raise_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def collect_seldom() -> None:
+    """Have Python look for cycles seldom, and never at what this process keeps for good.
+
+    Messages on their way into the log are many objects and no cycles: at its defaults the collector took a fifth of the
+    time in which a long journal is caught up with. For a process that is ours alone.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 def serve(
     settings: ServerSettings,
     *,
@@ -174,6 +186,7 @@ def serve(
             service = _open(settings)
             service.log = kept
             server = _Server(service, ready)
+            collect_seldom()
             log.info("serving", extra={"url": url, "version": __version__, "log_dir": str(settings.log_dir)})
             server.run(sockets=sockets)
             log.info("stopped", extra={"by": server.stopped_by.name if server.stopped_by else None})
