@@ -28,8 +28,9 @@ ENDS = ("training_complete", "training_error", "training_cancelled")
 class Two:
     """Two servers, and a client for each."""
 
-    def __init__(self, servers: list[BackgroundServer], clients: list[httpx.Client]) -> None:
+    def __init__(self, servers: list[BackgroundServer], clients: list[httpx.Client], wait_until: WaitUntil) -> None:
         self.servers = servers
+        self._wait_until = wait_until
         self.one, self.other = clients
 
     def statuses(self, run_id: str) -> set[str]:
@@ -38,20 +39,29 @@ class Two:
 
     def said(self, run_id: str) -> list[dict[str, Any]]:
         """The lifecycle messages of a run, the same from both."""
-        pages = [
-            client.get(f"/api/runs/{run_id}/events", params={"after": 0, "limit": 10_000}).json()["messages"]
-            for client in (self.one, self.other)
-        ]
-        one, other = ([message for message in page if "offset" in message] for page in pages)
-        assert one == other
-        return one
+        pages: list[list[dict[str, Any]]] = []
+
+        def same() -> bool:
+            # A last word may come between the two questions.
+            pages[:] = [self._page(client, run_id) for client in (self.one, self.other)]
+            return pages[0] == pages[1]
+
+        self._wait_until(same, "both tell the same")
+        return pages[0]
+
+    @staticmethod
+    def _page(client: httpx.Client, run_id: str) -> list[dict[str, Any]]:
+        page = client.get(f"/api/runs/{run_id}/events", params={"after": 0, "limit": 10_000}).json()["messages"]
+        return [message for message in page if "offset" in message]
 
     def ends(self, run_id: str) -> list[str]:
         return [message["type"] for message in self.said(run_id) if message["type"] in ENDS]
 
 
 @pytest.fixture
-def start_two(settings: ServerSettings, postgres_url: str, tmp_path: Path) -> Iterator[Callable[..., Two]]:
+def start_two(
+    settings: ServerSettings, postgres_url: str, tmp_path: Path, wait_until: WaitUntil
+) -> Iterator[Callable[..., Two]]:
     """Start two servers on one database, over the same directory or over one each."""
     with ExitStack() as stack:
 
@@ -61,7 +71,9 @@ def start_two(settings: ServerSettings, postgres_url: str, tmp_path: Path) -> It
                 changed = replace(settings, log_dir=log_dir, database=postgres_url)
                 servers.append(stack.enter_context(running(changed)))
             return Two(
-                servers, [stack.enter_context(httpx.Client(base_url=server.url, timeout=30)) for server in servers]
+                servers,
+                [stack.enter_context(httpx.Client(base_url=server.url, timeout=30)) for server in servers],
+                wait_until,
             )
 
         yield start
