@@ -325,3 +325,45 @@ def test_a_last_event_id_that_is_none_of_ours_is_a_422(http: httpx.Client, last:
 def test_an_offset_beyond_the_top_or_of_another_log_is_answered_with_a_new_start(http: httpx.Client) -> None:
     for query in ("after=999999", "after=0&log_id=another"):
         assert http.get(f"/api/events?{query}").json()["recovered"] is False
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "PROPFIND", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["/api/runs", TRAIN, "/healthz", "/ws/training-progress"])
+def test_a_verb_that_does_not_fit_is_a_405_that_names_those_that_do(http: httpx.Client, method: str, path: str) -> None:
+    response = http.request(method, path)
+    assert response.status_code in (405, 426)
+    _problem(response, response.status_code)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/%2e%2e/etc",
+        "/..%2f..%2fetc/passwd",
+        "/%00",
+        "/assets/%2e%2e/%2e%2e/serving.py",
+        "/assets/..%5c..%5cx",
+        "/api/runs/%2525",
+        "/api//runs",
+    ],
+)
+def test_an_encoded_separator_leads_nowhere(http: httpx.Client, path: str) -> None:
+    _problem(http.get(path), 404)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        b"\x16\x03\x01\x02\0\0\0\0",
+        b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /api/centralized/train HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"POST /api/centralized/train HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    ],
+    ids=["version", "TLS", "a long line", "two lengths", "no chunk"],
+)
+def test_what_is_no_request_is_a_400(http: httpx.Client, shared_server: BackgroundServer, request_bytes: bytes) -> None:
+    address = urlsplit(shared_server.url)
+    with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20) as line:
+        line.sendall(request_bytes)
+        assert b" 400 " in line.recv(4096).splitlines()[0]
