@@ -99,7 +99,7 @@ class ServerProcess:
 
     def viewer(self, path: str = "/ws/training-progress") -> ClientConnection:
         """A WebSocket to it."""
-        return connect(f"ws://127.0.0.1:{self.port}{path}", open_timeout=20)
+        return connect(f"ws://127.0.0.1:{self.port}{path}", open_timeout=20, close_timeout=1)
 
     def __enter__(self) -> Self:
         return self.start()
