@@ -32,14 +32,14 @@ from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, NOT_AL
 from federated_pneumonia_detection.server.credentials import SUBPROTOCOL, offers_subprotocol, secret_in_query
 from federated_pneumonia_detection.server.origins import Names, same_origin
 from federated_pneumonia_detection.server.problems import Problem, problem_response
-from federated_pneumonia_detection.server.tokens import LOCAL, Caller, Role, redact
+from federated_pneumonia_detection.server.tokens import Caller, Role, redact
 
 __all__ = ["CALLER_KEY", "Guard", "caller_of", "require"]
 
 log = logging.getLogger(__name__)
 
 CALLER_KEY = "fpd.caller"
-"""In the scope: the `Caller` the guard found."""
+"""In the scope: the `Caller` the guard found; `None` on a path that is open to everybody."""
 
 REFUSED = frozenset({401, 403, 429})
 LASTING = ("/stream", "/events")
@@ -47,9 +47,14 @@ LASTING = ("/stream", "/events")
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
-    """Who sent this request."""
-    caller = connection.scope.get(CALLER_KEY, LOCAL)
-    assert isinstance(caller, Caller)
+    """Who sent this request.
+
+    Raises:
+        Problem: 401, nobody asked: the path is open to everybody.
+    """
+    caller = connection.scope.get(CALLER_KEY)
+    if not isinstance(caller, Caller):
+        raise Problem(401, "Nobody knows who asks here.", "Send a token.", headers={"www-authenticate": "Bearer"})
     return caller
 
 
@@ -57,7 +62,7 @@ def require(role: Role) -> Callable[[HTTPConnection], Caller]:
     """A dependency of a route: `caller: Annotated[Caller, Depends(require("site"))]`.
 
     Raises:
-        Problem: 403, the caller is known and may not do that.
+        Problem: 401, the caller is not known; 403, the caller is and may not do that.
     """
 
     def needed(connection: HTTPConnection) -> Caller:
@@ -120,7 +125,7 @@ class Guard:
             await _response(problem, scope)(scope, receive, send)
             return
         try:
-            scope[CALLER_KEY] = caller or LOCAL
+            scope[CALLER_KEY] = caller
             if method == "HEAD":
                 await self._head(scope, receive, send)
             elif caller is not None and caller.token_id and scope["path"].endswith(LASTING):
@@ -143,7 +148,7 @@ class Guard:
             await _refuse_websocket(problem, receive, send, subprotocol=SUBPROTOCOL if offered else None)
             return
         try:
-            scope[CALLER_KEY] = caller or LOCAL
+            scope[CALLER_KEY] = caller
             if offered:
                 send = _answering_subprotocol(send)
             if caller is None or not caller.token_id:
