@@ -69,7 +69,7 @@ pictures: install  ## the pictures of README and docs, from real trainings in a 
 
 bench: install  ## every figure of the README, beside its peer or its limit
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt picows
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks --docs
 
 long: install  ## what takes minutes: more faults, more seeds, the engine on Ray at full size
 	@$(BIN)/pytest -m "" --long

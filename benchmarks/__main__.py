@@ -87,8 +87,8 @@ def summary(results: dict[str, dict[str, Any]]) -> None:
 def write_docs(results: dict[str, dict[str, Any]]) -> None:
     """Keep the results beside those of benchmarks that did not run now, and make the documents anew."""
     known = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else {}
-    all_results = {**known, **results}
-    JSON.write_text(json.dumps(all_results, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    all_results = dict(sorted({**known, **results}.items()))
+    JSON.write_text(json.dumps(all_results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     made = files(all_results) | {README: readme_with(all_results, README.read_text(encoding="utf-8"))}
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)

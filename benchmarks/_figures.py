@@ -66,7 +66,7 @@ def shown(value: float) -> str:
         return f"{value:,.0f}"
     if abs(value) >= 100 or value == int(value):
         return f"{value:.0f}"
-    return f"{value:.3f}" if 0.1 <= abs(value) < 1 else f"{value:.3g}"
+    return f"{value:.3g}"
 
 
 def _keep(record: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ TITLES = {
     "many_viewers": "Ten thousand viewers, idle",
     "catch_up": "A long journal",
     "many_journals": "Many journals",
+    "slow_viewers": "A viewer that does not read",
     "watching": "What watching costs a training",
     "import_time": "Importing the loggers",
     "accuracy": "How good the recipe is",
@@ -38,7 +39,10 @@ IN_README = (
     ("peers", "one log call, median", "one log call with four metrics"),
     ("peers", "until another process has read it, median", "until another process has read it"),
     ("peers", "messages lost by kill -9", "messages lost when the training is killed"),
-    ("log_to_viewer", "log call → viewer, median", "log call to viewer, through SQLite"),
+    ("log_to_viewer", "log call → a viewer, 200 messages a second, median", "log call to a viewer, through SQLite"),
+    ("log_to_viewer", "log call → 100 viewers, 20 messages a second, 99 %", "to each of 100 viewers, 99 %"),
+    ("catch_up", "epoch_end: messages caught up", "a journal of 100 000 messages, caught up"),
+    ("many_journals", "a message in any of 1000 journals, the slowest", "seen in any of 1 000 journals, the slowest"),
     ("fan_out", "one frame to each of 500 viewers", "server's processor time for each of 500 viewers"),
     ("fan_out", "the same in bursts of 100", "the same in bursts of 100 messages"),
     ("many_viewers", "memory of an idle viewer", "memory of each of 10 000 idle viewers"),
@@ -72,7 +76,8 @@ def readme_with(results: Results, text: str) -> str:
             if record["name"] == name:
                 goal = f"{_goal(record)}{'' if is_met(record) else ' **missed**'}"
                 rows.append(f"| {called} | {_measured(record)} | {goal} | `python -m benchmarks.{benchmark}` |")
-    return "\n".join([f"{before}{BEGIN}", *rows, f"{END}{after}"])
+    # Without the empty lines a table behind a comment is no table.
+    return "\n".join([f"{before}{BEGIN}", "", *rows, "", f"{END}{after}"])
 
 
 def page(results: Results) -> str:
@@ -88,7 +93,8 @@ def page(results: Results) -> str:
         "load average at the beginning and at the end of each benchmark stands below it.",
         "",
         *([f"Missed at the last run: {len(missed)}."] if missed else ["Every goal was met at the last run."]),
-        *[f"\n- {record['name']}: {_measured(record)}, goal {_goal(record)}" for _, record in missed],
+        *([""] if missed else []),
+        *[f"- {record['name']}: {_measured(record)}, goal {_goal(record)}" for _, record in missed],
         "",
     ]
     for name in names:
@@ -120,7 +126,7 @@ def _explained(name: str) -> str:
 
 
 def _as_table(table: dict[str, Any]) -> list[str]:
-    titles: dict[str, str] = table["titles"]
+    titles: dict[str, str] = {key: table["titles"][key] for key in table["columns"]}
     versions = table.get("versions", {})
     if table["name"] == "peers":
         titles = {"peer": "", **titles}

@@ -10,7 +10,7 @@ from benchmarks._figures import shown
 
 __all__ = ["picture"]
 
-WIDTH, LABELS, NUMBERS = 860, 270, 110
+WIDTH, LABELS, NUMBERS = 960, 305, 195
 ROW, BAR, GAP = 26, 16, 54
 OURS = "fpd"
 
@@ -97,7 +97,7 @@ def _panel(
             parts.append(f'<line class="late" x1="{at(value):.1f}" x2="{end:.1f}" y1="{middle}" y2="{middle}"/>')
         parts.append(
             f'<text class="number{" strong" if ours else ""}" x="{end + 8:.1f}" y="{y + 13}">'
-            f"{shown(value)} {unit}</text>"
+            f"{shown(value)} {unit}{f' (99 %: {escape(worst)})' if isinstance(worst, str) else ''}</text>"
         )
     return parts
 

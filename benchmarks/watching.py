@@ -41,11 +41,23 @@ KEPT = 0.8
 """Of the pairs, the middle part that is looked at: a shared machine makes some steps many times as long."""
 GOAL_PERCENT = 0.5
 RUN = "watching"
+PAGE = """
+import shutil, sys
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    browser.new_page().goto(sys.argv[1])
+    print("open", flush=True)
+    sys.stdin.readline()
+    browser.close()
+"""
 VIEWER = """
-import sys
+import sys, threading
 from websockets.sync.client import connect
 with connect(sys.argv[1], max_size=None) as viewer:
     print("open", flush=True)
+    threading.Thread(target=lambda: (sys.stdin.readline(), viewer.close()), daemon=True).start()
     for _ in viewer:
         pass
 """
@@ -66,6 +78,13 @@ def _now() -> Times:
 def _since(before: Times) -> Times:
     cpu_s, wall_s = _now()
     return cpu_s - before[0], wall_s - before[1]
+
+
+def _timed(hook: Callable[..., None], *arguments: Any) -> Times:
+    """What a call takes of the processor, on this thread alone, and by the clock."""
+    cpu_s, wall_s = time.thread_time(), time.perf_counter()
+    hook(*arguments)
+    return time.thread_time() - cpu_s, time.perf_counter() - wall_s
 
 
 class Sometimes(MetricsCollectorCallback):
@@ -93,9 +112,8 @@ class Sometimes(MetricsCollectorCallback):
         is_second = batch_idx % 2 == 1
         told = self._tell_first != is_second
         if told:
-            before = _now()
-            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-            self.in_steps.append(_since(before))
+            tell = super().on_train_batch_end
+            self.in_steps.append(_timed(tell, trainer, pl_module, outputs, batch, batch_idx))
         if self._step_began is not None:
             took = _since(self._step_began)
             if not is_second:
@@ -106,10 +124,8 @@ class Sometimes(MetricsCollectorCallback):
             self._tell_first, self._first = self._lots.random() < 0.5, None
         self._step_began = _now()
 
-    def _timed(self, hook: Callable[..., None], *arguments: Any) -> None:
-        before = _now()
-        hook(*arguments)
-        cpu_s, wall_s = _since(before)
+    def _at_end_of(self, hook: Callable[..., None], *arguments: Any) -> None:
+        cpu_s, wall_s = _timed(hook, *arguments)
         self._at_end = self._at_end[0] + cpu_s, self._at_end[1] + wall_s
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -118,61 +134,41 @@ class Sometimes(MetricsCollectorCallback):
             self.at_ends.append(self._at_end)
         # The first step of an epoch comes after a validation, and has no neighbour.
         self._at_end, self._epoch_began, self._step_began, self._first = (0.0, 0.0), _now(), None, None
-        self._timed(super().on_train_epoch_start, trainer, pl_module)
+        self._at_end_of(super().on_train_epoch_start, trainer, pl_module)
 
     def on_validation_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any) -> None:
-        self._timed(super().on_validation_batch_start, trainer, pl_module, *rest)
+        self._at_end_of(super().on_validation_batch_start, trainer, pl_module, *rest)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._timed(super().on_validation_start, trainer, pl_module)
+        self._at_end_of(super().on_validation_start, trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._timed(super().on_validation_end, trainer, pl_module)
+        self._at_end_of(super().on_validation_end, trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._timed(super().on_train_epoch_end, trainer, pl_module)
+        self._at_end_of(super().on_train_epoch_end, trainer, pl_module)
 
 
 @contextmanager
 def page_open(server: Server) -> Iterator[str]:
-    """Somebody watches the run until the end of the block; gives who."""
-    try:
-        from playwright.sync_api import Error, sync_playwright
-
-        with sync_playwright() as playwright:
-            try:
-                browser = playwright.chromium.launch(
-                    executable_path=_chromium(), args=["--no-sandbox", "--disable-gpu"]
-                )
-            except Error:
-                with _viewer(server) as who:
-                    yield who
-                return
-            page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.port}/runs/{RUN}")
-            yield "Chromium"
-            browser.close()
-    except ImportError:
-        with _viewer(server) as who:
-            yield who
-
-
-def _chromium() -> str | None:
-    names = ("/usr/bin/chromium", "/usr/bin/google-chrome")
-    return next((name for name in names if Path(name).exists()), None)
-
-
-@contextmanager
-def _viewer(server: Server) -> Iterator[str]:
-    command = [sys.executable, "-c", VIEWER, f"{server.ws}/ws/training-progress"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    try:
+    """Somebody watches the run, from a process of its own, until the end of the block; gives who."""
+    page = f"http://127.0.0.1:{server.port}/runs/{RUN}"
+    for who, code, url in (("Chromium", PAGE, page), ("a WebSocket", VIEWER, f"{server.ws}/ws/training-progress")):
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([sys.executable, "-c", code, url], stdin=pipe, stdout=pipe)
         assert process.stdout is not None
-        process.stdout.readline()
-        yield "a WebSocket"
-    finally:
-        process.kill()
-        process.wait()
+        try:
+            if process.stdout.readline() == b"open\n":
+                yield who
+                return
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    raise SystemExit("nobody could watch")
 
 
 def train(callback: Sometimes, epochs: int) -> int:

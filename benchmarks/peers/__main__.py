@@ -59,6 +59,8 @@ Row = dict[str, Any]
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "MLFLOW", "TRACKIO"))}
+    # pip has compiled the packages; ours, a checkout, is compiled at the first of several imports.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     # Nothing here may look for a network.
     return {**kept, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
 
@@ -233,9 +235,9 @@ def cell(value: Any) -> str:
 
 def tell(rows: dict[str, Row], failed: dict[str, str], told: dict[str, str]) -> None:
     """Print the table, then for each column how ours stands beside the best of the packages."""
-    print(f"{'':<44}" + "".join(f"{name:>{max(9, len(name) + 2)}}" for name in COLUMNS.values()))
+    print(f"{'':<44}" + "".join(f"{name:>{max(14, len(name) + 2)}}" for name in COLUMNS.values()))
     for title, row in rows.items():
-        cells = (f"{cell(row.get(key)):>{max(9, len(name) + 2)}}" for key, name in COLUMNS.items())
+        cells = (f"{cell(row.get(key)):>{max(14, len(name) + 2)}}" for key, name in COLUMNS.items())
         print(f"{f'{title} {told.get(title, str())}':<44}" + "".join(cells))
     for title, why in failed.items():
         print(f"{title}: {why}")
