@@ -104,7 +104,9 @@ NOISE = _bytes(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64
         pytest.param(_bytes(_ramp(size=64), "JPEG")[:400], "broken", "copy it again", id="truncated JPEG"),
         pytest.param(NOISE[:200] + b"\0\0\0" + NOISE[203:], "broken", "copy it again", id="damaged PNG"),
         pytest.param(_bytes(_ramp(size=1)), "1 x 1 pixels", "at least 8 x 8", id="1 x 1"),
-        pytest.param(_png_header_that_claims(30_000, 30_000), "900,000,000 pixels", "100,000,000", id="30 000 x 30 000"),
+        pytest.param(
+            _png_header_that_claims(30_000, 30_000), "900,000,000 pixels", "100,000,000", id="30 000 x 30 000"
+        ),
         pytest.param(_png_header_that_claims(0, 7), "no image", "PNG", id="no pixels"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image", "PNG", id="PostScript"),
         pytest.param(b"%PDF-1.4", "no image", "PNG", id="PDF"),
