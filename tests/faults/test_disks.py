@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,10 @@ async def test_a_full_disk_under_training_server_and_database_loses_what_is_coun
 
 
 def remove(directory: Path) -> None:
-    shutil.rmtree(directory)
+    # The writer's own thread replaces its document meanwhile: a temporary name that was listed may be gone, or be new.
+    while directory.is_dir():
+        with suppress(OSError):
+            shutil.rmtree(directory)
 
 
 def move_away(directory: Path) -> None:
@@ -100,8 +104,10 @@ def move_away(directory: Path) -> None:
 
 
 def put_a_file_there(directory: Path) -> None:
-    shutil.rmtree(directory)
-    directory.write_text("a file")
+    while not directory.is_file():
+        remove(directory)
+        with suppress(OSError):  # the writer has made it again already
+            directory.write_text("a file")
 
 
 @pytest.mark.parametrize("act", [remove, move_away, put_a_file_there], ids=lambda act: act.__name__)
