@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import sqlalchemy as sa
 
@@ -19,6 +19,9 @@ except ImportError:  # Windows: SQLite's own locks keep the file whole, but nobo
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["DatabaseFile"]
+
+Look = Literal["same", "written to", "gone"]
+"""`gone`: it lies there no more, or its write-ahead log, or part of it was cut off. `written to`: by somebody else."""
 
 _NOTE_BYTES = 128
 _PARTS = ("", "-wal", "-shm")
@@ -104,25 +107,26 @@ class DatabaseFile:
     def opened(self, log_id: str, top: int) -> None:
         """The database has been opened: this is the file to look for from now on."""
         self._inodes = _status(self.path).st_ino, self._log().st_ino or None
-        self.written()
+        self.written(compacted=True)
         self.reached(log_id, top)
 
-    def written(self) -> None:
+    def written(self, *, compacted: bool = False) -> None:
         """This process has written to the file itself; else its log alone is written to."""
         status = _status(self.path)
-        self._size, self._written = status.st_size, status.st_mtime_ns
+        # It only grows: what is free in it is used again. Shorter, it was cut off a moment ago, and a look will tell.
+        if compacted or status.st_size >= self._size:
+            self._size, self._written = status.st_size, status.st_mtime_ns
 
-    def is_gone(self) -> bool:
-        """Whether the file that was opened lies there no more, or its write-ahead log, or part of it was cut off."""
+    def look(self) -> Look:
+        """What has become of the file since it was opened, or since the last look."""
+        # One look at the file: what happens to it a moment later is for the next one.
         status, (file, log) = _status(self.path), self._inodes
-        if status.st_ino != file or (log is not None and self._log().st_ino != log):
-            return True
-        # It only grows: what is free in it is used again, and nobody compacts it while it is held.
-        return status.st_size < self._size
-
-    def was_written_to(self) -> bool:
-        """Whether somebody else has written to it since."""
-        return _status(self.path).st_mtime_ns != self._written
+        if status.st_ino != file or (log is not None and self._log().st_ino != log) or status.st_size < self._size:
+            return "gone"
+        if status.st_mtime_ns == self._written:
+            return "same"
+        self._size, self._written = status.st_size, status.st_mtime_ns
+        return "written to"
 
     def _log(self) -> os.stat_result:
         return _status(self._beside("-wal"))

@@ -179,18 +179,15 @@ class SqliteDatabase:
             connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         if self._file is not None:
-            self._file.written()
+            self._file.written(compacted=True)
 
     def is_gone(self) -> bool:
         """Whether the file that was opened lies there no more, or not whole; then what is left is put aside."""
-        if self._file is None:
+        found = "same" if self._file is None else self._file.look()
+        if self._file is None or found == "same":
             return False
-        if self._file.is_gone():
+        if found == "gone":
             return True
-        if not self._file.was_written_to():
-            return False
-        # Whoever it was, it was not this process.
-        self._file.written()
         try:
             if self._is_sound(self._log_id):
                 return False
