@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from benchmarks._figures import figure
 from federated_pneumonia_detection.hub.hub import Hub
-from federated_pneumonia_detection.hub.sql_store import SqlStore
-from federated_pneumonia_detection.hub.store import Batch, Step, Stored
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.store import Batch, Step, Stored
 from federated_pneumonia_detection.progress import ProgressLogger
 from federated_pneumonia_detection.server.serving import collect_seldom
 

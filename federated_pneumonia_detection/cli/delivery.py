@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from federated_pneumonia_detection.hub.errors import CannotShip
-from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.hub.shipping.outbox import Acked, Answer, Away, Batch, Expected, Refused
 from federated_pneumonia_detection.progress.clock import now
 
 __all__ = ["HttpTransport"]

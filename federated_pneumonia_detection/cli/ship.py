@@ -15,7 +15,7 @@ from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.cli.delivery import HttpTransport
-    from federated_pneumonia_detection.hub.shipper import Shipper
+    from federated_pneumonia_detection.hub.shipping.shipper import Shipper
     from federated_pneumonia_detection.hub.watch import Watch
 
 __all__ = ["ship"]
@@ -63,7 +63,7 @@ def _transport(url: str, token: str | None, site: str | None, ca: Path | None) -
 
 def _ship(log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool) -> int:
     """Ship until it is told to stop; the exit code."""
-    from federated_pneumonia_detection.hub.shipper import Shipper
+    from federated_pneumonia_detection.hub.shipping.shipper import Shipper
 
     shipper = Shipper(log_dir, transport, watch=watch, tell=_say)
     _say(f"Shipping {log_dir} to {transport.url}. Ctrl-C stops; what is not there yet stays here.")

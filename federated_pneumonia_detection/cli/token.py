@@ -14,7 +14,7 @@ import typer
 from federated_pneumonia_detection.cli.feed import DEFAULT_LOG_DIR
 
 if TYPE_CHECKING:
-    from federated_pneumonia_detection.server.token_store import TokenStore
+    from federated_pneumonia_detection.server.access.token_store import TokenStore
 
 __all__ = ["app"]
 
@@ -29,7 +29,7 @@ DatabaseOption = Annotated[
 
 @contextmanager
 def _store(log_dir: Path, database: str | None) -> Iterator[TokenStore]:
-    from federated_pneumonia_detection.server.token_store import open_tokens
+    from federated_pneumonia_detection.server.access.token_store import open_tokens
 
     store = open_tokens(log_dir, database)
     try:
@@ -58,7 +58,7 @@ def create(
     The token alone goes to standard output, so `fpd token create NAME --role viewer > token.txt` keeps it in a file.
     A running server knows it at once.
     """
-    from federated_pneumonia_detection.server.tokens import TokenWrong, issue, seconds_of
+    from federated_pneumonia_detection.server.access.tokens import TokenWrong, issue, seconds_of
 
     now = time.time()
     try:

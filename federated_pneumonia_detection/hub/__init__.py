@@ -14,7 +14,7 @@ from federated_pneumonia_detection.hub.errors import (
 )
 from federated_pneumonia_detection.hub.hub import ExitReport, Frame, Hub, Page, Subscription
 from federated_pneumonia_detection.hub.state import Best, ClientState, RunState
-from federated_pneumonia_detection.hub.store import Store
+from federated_pneumonia_detection.hub.stores.store import Store
 
 __all__ = [
     "Best",

@@ -18,8 +18,8 @@ import msgspec
 from federated_pneumonia_detection.hub.follower import NOTE_SUFFIX
 from federated_pneumonia_detection.hub.frames import Burst, Frame
 from federated_pneumonia_detection.hub.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.private_directory import PrivateDirectory
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.subscription import Subscription
 
 __all__ = ["ConnectionManager"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from federated_pneumonia_detection.hub.frames import Frame, StepKey
-from federated_pneumonia_detection.hub.store import Step, Stored
+from federated_pneumonia_detection.hub.stores.store import Step, Stored
 
 __all__ = ["Seam", "Selection", "Start", "due_steps", "in_order", "join", "newest_only", "start"]
 

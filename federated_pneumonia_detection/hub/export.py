@@ -10,7 +10,7 @@ from typing import Any, Literal
 from federated_pneumonia_detection.hub.cursor import in_order
 from federated_pneumonia_detection.hub.frames import frame_of
 from federated_pneumonia_detection.hub.series import measurements, step_measurement
-from federated_pneumonia_detection.hub.store import Step, Store, Stored
+from federated_pneumonia_detection.hub.stores.store import Step, Store, Stored
 
 __all__ = ["exported"]
 

@@ -17,7 +17,7 @@ from typing import Protocol
 from federated_pneumonia_detection.hub.errors import LogReplaced
 from federated_pneumonia_detection.hub.following import FollowedJournal, Reading
 from federated_pneumonia_detection.hub.merge import merge
-from federated_pneumonia_detection.hub.store import Place
+from federated_pneumonia_detection.hub.stores.store import Place
 from federated_pneumonia_detection.hub.watch import NOTE_SUFFIX, Watch
 from federated_pneumonia_detection.progress.liveness import State
 from federated_pneumonia_detection.progress.reading import read_small

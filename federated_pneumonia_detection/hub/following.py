@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from federated_pneumonia_detection.hub.store import Arrival, Place
+from federated_pneumonia_detection.hub.stores.store import Arrival, Place
 from federated_pneumonia_detection.hub.throttle import Throttle
 from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.errors import NotAJournal

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 
 import msgspec
 
-from federated_pneumonia_detection.hub.store import Step, Stored
+from federated_pneumonia_detection.hub.stores.store import Step, Stored
 
 __all__ = ["Burst", "Frame", "frame_of", "subscribed"]
 

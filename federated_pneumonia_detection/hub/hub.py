@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from federated_pneumonia_detection.hub import export, forgotten, run_document, series
+from federated_pneumonia_detection.hub import export, run_document, series
 from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
 from federated_pneumonia_detection.hub.cursor import Selection
 from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
@@ -21,8 +21,9 @@ from federated_pneumonia_detection.hub.frames import Frame
 from federated_pneumonia_detection.hub.hub_journal import HubJournals
 from federated_pneumonia_detection.hub.ledger import Ledger, expected
 from federated_pneumonia_detection.hub.private_directory import PrivateDirectory
+from federated_pneumonia_detection.hub.shipping import forgotten
 from federated_pneumonia_detection.hub.state import RunState, ended
-from federated_pneumonia_detection.hub.store import Place, Store
+from federated_pneumonia_detection.hub.stores.store import Place, Store
 from federated_pneumonia_detection.hub.subscription import Subscription
 from federated_pneumonia_detection.hub.watch import Watch, best_watch
 from federated_pneumonia_detection.hub.words import described

@@ -17,7 +17,7 @@ from federated_pneumonia_detection.hub.fold import Folding
 from federated_pneumonia_detection.hub.following import Reading
 from federated_pneumonia_detection.hub.frames import Frame, frame_of, subscribed
 from federated_pneumonia_detection.hub.state import RunState, ended
-from federated_pneumonia_detection.hub.store import Batch, Place, Step, Store, Stored
+from federated_pneumonia_detection.hub.stores.store import Batch, Place, Step, Store, Stored
 from federated_pneumonia_detection.hub.times import seconds
 from federated_pneumonia_detection.progress.clock import now
 

@@ -8,7 +8,7 @@ import msgspec
 
 from federated_pneumonia_detection.hub.frames import Frame, frame_of
 from federated_pneumonia_detection.hub.state import RunState
-from federated_pneumonia_detection.hub.store import Store
+from federated_pneumonia_detection.hub.stores.store import Store
 
 __all__ = ["document", "etag"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from federated_pneumonia_detection.hub.fields import mapping, number
-from federated_pneumonia_detection.hub.store import Step, Store, Stored
+from federated_pneumonia_detection.hub.stores.store import Step, Store, Stored
 
 __all__ = ["columns", "keep_extremes", "measurements"]
 

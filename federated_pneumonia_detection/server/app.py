@@ -28,16 +28,16 @@ from federated_pneumonia_detection.server import (
     problems,
     pruning,
     runs,
-    session,
 )
-from federated_pneumonia_detection.server.authority import Authority
+from federated_pneumonia_detection.server.access import session
+from federated_pneumonia_detection.server.access.authority import Authority
+from federated_pneumonia_detection.server.access.exposure import checked_tokens, names_of
+from federated_pneumonia_detection.server.access.proxy import BehindProxy
+from federated_pneumonia_detection.server.access.security import Guard
 from federated_pneumonia_detection.server.database import open_hub
-from federated_pneumonia_detection.server.exposure import checked_tokens, names_of
 from federated_pneumonia_detection.server.keeping import Pruned, PrunedRun
 from federated_pneumonia_detection.server.page import Fallback
 from federated_pneumonia_detection.server.problems import Problem
-from federated_pneumonia_detection.server.proxy import BehindProxy
-from federated_pneumonia_detection.server.security import Guard
 from federated_pneumonia_detection.server.service import Service, no_run
 from federated_pneumonia_detection.server.settings import ServerSettings
 from federated_pneumonia_detection.server.supervision import Supervisor

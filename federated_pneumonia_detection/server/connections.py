@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from federated_pneumonia_detection.server.limits import Places
+from federated_pneumonia_detection.server.access.limits import Places
 from federated_pneumonia_detection.server.viewer_protocol import ViewerProtocol
 
 __all__ = ["CountedViewer", "Doors", "protocols"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import URL
 
 from federated_pneumonia_detection.hub.hub import ExitReport, Hub
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.server.settings import ServerSettings
 
 __all__ = ["compact", "open_hub"]

@@ -15,17 +15,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
-from federated_pneumonia_detection.hub.mirrors import Delivery
-from federated_pneumonia_detection.hub.shipment import Shipment, parse, refuse_what_is_not, written_by
-from federated_pneumonia_detection.hub.shipping import WriterState
+from federated_pneumonia_detection.hub.shipping.mirrors import Delivery
+from federated_pneumonia_detection.hub.shipping.outbox import WriterState
+from federated_pneumonia_detection.hub.shipping.shipment import Shipment, parse, refuse_what_is_not, written_by
 from federated_pneumonia_detection.hub.times import seconds
 from federated_pneumonia_detection.hub.words import duration_words
 from federated_pneumonia_detection.progress.framing import JournalHeader
+from federated_pneumonia_detection.server.access.security import require
+from federated_pneumonia_detection.server.access.tokens import Caller
 from federated_pneumonia_detection.server.openapi import Answers, answers, refuses
 from federated_pneumonia_detection.server.problems import Problem
-from federated_pneumonia_detection.server.security import require
 from federated_pneumonia_detection.server.service import Service, service_of
-from federated_pneumonia_detection.server.tokens import Caller
 
 __all__ = ["GREATEST_BATCH_BYTES", "GREATEST_UNPACKED_BYTES", "MEDIA_TYPE", "Acknowledged", "router"]
 

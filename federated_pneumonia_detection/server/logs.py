@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from federated_pneumonia_detection.server.tokens import redact
+from federated_pneumonia_detection.server.access.tokens import redact
 
 __all__ = ["JsonLines", "ServerLog", "keeping"]
 

@@ -9,12 +9,12 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from federated_pneumonia_detection.hub.hub import Hub
-from federated_pneumonia_detection.hub.mirrors import Mirrors
+from federated_pneumonia_detection.hub.shipping.mirrors import Mirrors
 from federated_pneumonia_detection.hub.state import RunState
-from federated_pneumonia_detection.server.admission import Admission, Refusals
-from federated_pneumonia_detection.server.authority import Authority
+from federated_pneumonia_detection.server.access.admission import Admission, Refusals
+from federated_pneumonia_detection.server.access.authority import Authority
+from federated_pneumonia_detection.server.access.exposure import beyond_loopback
 from federated_pneumonia_detection.server.connections import Doors
-from federated_pneumonia_detection.server.exposure import beyond_loopback
 from federated_pneumonia_detection.server.keeping import Pruner
 from federated_pneumonia_detection.server.logs import ServerLog
 from federated_pneumonia_detection.server.problems import Problem

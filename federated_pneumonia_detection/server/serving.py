@@ -18,10 +18,10 @@ from starlette.concurrency import run_in_threadpool
 
 from federated_pneumonia_detection import __version__
 from federated_pneumonia_detection.hub.errors import HubError
+from federated_pneumonia_detection.server.access.exposure import see_to_tls
 from federated_pneumonia_detection.server.app import create_app, make_service
 from federated_pneumonia_detection.server.connections import protocols
 from federated_pneumonia_detection.server.errors import ServerError
-from federated_pneumonia_detection.server.exposure import see_to_tls
 from federated_pneumonia_detection.server.logs import keeping
 from federated_pneumonia_detection.server.service import Service
 from federated_pneumonia_detection.server.settings import ServerSettings

@@ -8,8 +8,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from federated_pneumonia_detection.server.access.origins import is_loopback_name
 from federated_pneumonia_detection.server.errors import ServerError
-from federated_pneumonia_detection.server.origins import is_loopback_name
 
 __all__ = ["bind", "holder_of", "port_of", "url_of"]
 

@@ -16,10 +16,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from server_process import ServerProcess
 
 from federated_pneumonia_detection.progress import ProgressLogger
+from federated_pneumonia_detection.server.access.token_store import TokenFile
+from federated_pneumonia_detection.server.access.tokens import Role, issue
 from federated_pneumonia_detection.server.serving import running
 from federated_pneumonia_detection.server.settings import ServerSettings
-from federated_pneumonia_detection.server.token_store import TokenFile
-from federated_pneumonia_detection.server.tokens import Role, issue
 
 pytestmark = pytest.mark.browser
 

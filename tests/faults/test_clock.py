@@ -14,7 +14,7 @@ import journals
 import pytest
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
 
 # Epoch by epoch, told by standard input, with a clock that is as wrong as the number of hours before it.
 TRAINING = """

@@ -11,7 +11,7 @@ import journals
 import pytest
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.reading import JournalReader
 

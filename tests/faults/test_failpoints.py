@@ -15,9 +15,9 @@ import pytest
 import storm
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
-from federated_pneumonia_detection.hub.sql_store import SqlStore
 from federated_pneumonia_detection.hub.state import ended
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.reading import Gap, JournalReader
 

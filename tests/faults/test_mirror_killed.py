@@ -11,8 +11,8 @@ from pathlib import Path
 import kill_mirrors
 import msgspec
 
-from federated_pneumonia_detection.hub.mirrors import Delivery, Mirrors
-from federated_pneumonia_detection.hub.shipment import parse
+from federated_pneumonia_detection.hub.shipping.mirrors import Delivery, Mirrors
+from federated_pneumonia_detection.hub.shipping.shipment import parse
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.reading import JournalReader
 

@@ -17,9 +17,9 @@ from simulated_site import BadNetwork, Hospital, SimulatedTime
 
 from federated_pneumonia_detection.cli.delivery import HttpTransport
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
-from federated_pneumonia_detection.hub.shipper import Shipper
-from federated_pneumonia_detection.hub.shipping import Answer, Batch
+from federated_pneumonia_detection.hub.shipping.outbox import Answer, Batch
+from federated_pneumonia_detection.hub.shipping.shipper import Shipper
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.watch import best_watch
 from federated_pneumonia_detection.progress import ProgressLogger, liveness
 from federated_pneumonia_detection.server.serving import BackgroundServer, running

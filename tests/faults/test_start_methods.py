@@ -14,7 +14,7 @@ import pytest
 import talkers
 
 from federated_pneumonia_detection.hub import ConnectionManager, Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
 from federated_pneumonia_detection.progress import ProgressLogger
 
 METHODS = [m for m in ("fork", "spawn", "forkserver") if m in multiprocessing.get_all_start_methods()]

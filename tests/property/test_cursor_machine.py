@@ -18,8 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 from machines import tried
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.progress import FederatedProgressLogger, ProgressLogger
 
 RUNS = ("one", "two")

@@ -52,7 +52,7 @@ def hospital(directory: Path, run_id: str, returned: Callable[[str], None]) -> N
 def forgetting(directory: Path, run_id: str, returned: Callable[[str], None]) -> None:
     """A hub that lets the run `old` go, journals and documents included."""
     from federated_pneumonia_detection.hub import Hub
-    from federated_pneumonia_detection.hub.sql_store import SqlStore
+    from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 
     hub = Hub(SqlStore(f"sqlite:///{directory / 'hub.sqlite3'}"))
     hub.follow(str(directory))
@@ -83,7 +83,7 @@ def kill_writers(act: Callable[[Path, str, Callable[[str], None]], None], folder
 
     software()  # once, for all children
     if act is forgetting:
-        import federated_pneumonia_detection.hub.sql_store  # noqa: F401
+        import federated_pneumonia_detection.hub.stores.sql_store  # noqa: F401
     for at in points:
         outcomes = [_kill_writer(act, folder, at, when) for when in failpoints.WHENS]
         for outcome in outcomes:

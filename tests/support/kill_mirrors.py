@@ -14,8 +14,8 @@ from pathlib import Path
 import failpoints
 from shipments import body, end_line, line, round_end
 
-from federated_pneumonia_detection.hub.mirrors import Delivery, Mirrors
-from federated_pneumonia_detection.hub.shipment import parse
+from federated_pneumonia_detection.hub.shipping.mirrors import Delivery, Mirrors
+from federated_pneumonia_detection.hub.shipping.shipment import parse
 
 BATCHES = (body(line(1), line(2)), body(line(3), round_end(4)), body(line(5, data="x" * 5000), end_line(6)))
 

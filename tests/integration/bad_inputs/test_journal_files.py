@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.progress import FederatedProgressLogger, ProgressLogger
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.document import complete_dead

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from server_process import ServerProcess
 
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.progress import ProgressLogger
 
 

@@ -16,8 +16,8 @@ import pytest
 from server_process import ServerProcess
 
 from federated_pneumonia_detection.progress import FederatedProgressLogger, ProgressLogger
-from federated_pneumonia_detection.server.token_store import open_tokens
-from federated_pneumonia_detection.server.tokens import issue
+from federated_pneumonia_detection.server.access.token_store import open_tokens
+from federated_pneumonia_detection.server.access.tokens import issue
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.hub.watch import PollingWatch, best_watch
 
 MakeHub = Callable[..., Hub]

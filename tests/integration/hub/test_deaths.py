@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from federated_pneumonia_detection.hub import ExitReport, Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
 from federated_pneumonia_detection.progress import ProgressLogger
 
 MakeHub = Callable[..., Hub]

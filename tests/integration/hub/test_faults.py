@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
-from federated_pneumonia_detection.hub.store import Batch, Step, Stored
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.store import Batch, Step, Stored
 from federated_pneumonia_detection.progress import ProgressLogger
 from federated_pneumonia_detection.progress.clock import stamp
 from federated_pneumonia_detection.progress.framing import Line, decode_line, encode_line

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from federated_pneumonia_detection.hub import Hub, RunActive, UnknownRun
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.progress import FederatedProgressLogger, ProgressLogger
 from federated_pneumonia_detection.progress.messages import RunEdited, RunQueued
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from federated_pneumonia_detection.hub import Hub
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.progress.document import Document
 from federated_pneumonia_detection.progress.framing import Damage
 from federated_pneumonia_detection.progress.reading import Gap, JournalReader

@@ -12,7 +12,7 @@ import pytest
 
 from federated_pneumonia_detection.hub import Hub
 from federated_pneumonia_detection.hub.errors import DatabaseAway
-from federated_pneumonia_detection.hub.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
 from federated_pneumonia_detection.progress import ProgressLogger
 
 MESSAGES = 300

@@ -16,12 +16,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from federated_pneumonia_detection.progress import ProgressLogger
-from federated_pneumonia_detection.server.admission import needed_role
+from federated_pneumonia_detection.server.access.admission import needed_role
+from federated_pneumonia_detection.server.access.token_store import TokenStore, open_tokens
+from federated_pneumonia_detection.server.access.tokens import Role, issue
 from federated_pneumonia_detection.server.app import create_app
 from federated_pneumonia_detection.server.serving import BackgroundServer
 from federated_pneumonia_detection.server.settings import ServerSettings
-from federated_pneumonia_detection.server.token_store import TokenStore, open_tokens
-from federated_pneumonia_detection.server.tokens import Role, issue
 
 WAITS_S = 5.0
 """Within seconds: tokens are read each second."""

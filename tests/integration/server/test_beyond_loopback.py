@@ -18,11 +18,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from federated_pneumonia_detection.server import connections
+from federated_pneumonia_detection.server.access.token_store import open_tokens
+from federated_pneumonia_detection.server.access.tokens import issue
 from federated_pneumonia_detection.server.errors import ServerError
 from federated_pneumonia_detection.server.serving import BackgroundServer, running
 from federated_pneumonia_detection.server.settings import ServerSettings
-from federated_pneumonia_detection.server.token_store import open_tokens
-from federated_pneumonia_detection.server.tokens import issue
 
 NAME = "hub.lab.example"
 

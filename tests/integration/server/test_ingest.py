@@ -15,10 +15,10 @@ import httpx
 import pytest
 from shipments import body, end_line, first_line, line, round_end
 
+from federated_pneumonia_detection.server.access.token_store import open_tokens
+from federated_pneumonia_detection.server.access.tokens import issue
 from federated_pneumonia_detection.server.serving import BackgroundServer
 from federated_pneumonia_detection.server.settings import ServerSettings
-from federated_pneumonia_detection.server.token_store import open_tokens
-from federated_pneumonia_detection.server.tokens import issue
 
 LINES = {"content-type": "application/x-ndjson"}
 

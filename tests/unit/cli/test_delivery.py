@@ -12,7 +12,7 @@ import pytest
 
 from federated_pneumonia_detection.cli.delivery import HttpTransport
 from federated_pneumonia_detection.hub.errors import CannotShip
-from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.hub.shipping.outbox import Acked, Answer, Away, Batch, Expected, Refused
 
 BATCH = Batch("w", b"header\n", (b"one\n", b"two\n"), 3, "alive")
 URL = "https://hub.example:8000"

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from federated_pneumonia_detection.cli.commands import app
 from federated_pneumonia_detection.cli.credentials import token_for
-from federated_pneumonia_detection.server.token_store import open_tokens
-from federated_pneumonia_detection.server.tokens import digest_of
+from federated_pneumonia_detection.server.access.token_store import open_tokens
+from federated_pneumonia_detection.server.access.tokens import digest_of
 
 
 def _fpd(log_dir: Path, *words: str) -> tuple[int, str, str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
-from federated_pneumonia_detection.hub.sql_store import SqlStore
-from federated_pneumonia_detection.hub.store import Arrival, Store
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.store import Arrival, Store
 
 
 @pytest.fixture

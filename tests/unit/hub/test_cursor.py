@@ -16,7 +16,7 @@ from federated_pneumonia_detection.hub.cursor import (
     start,
 )
 from federated_pneumonia_detection.hub.frames import Frame, frame_of
-from federated_pneumonia_detection.hub.store import Step, Stored
+from federated_pneumonia_detection.hub.stores.store import Step, Stored
 
 
 def stored(offset: int, **fields: Any) -> Stored:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
-from federated_pneumonia_detection.hub.store import Arrival, Batch
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.store import Arrival, Batch
 
 Make = Callable[..., Arrival]
 

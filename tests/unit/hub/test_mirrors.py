@@ -10,9 +10,9 @@ import pytest
 from shipments import body, end_line, first_line, line, round_end
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
-from federated_pneumonia_detection.hub.forgotten import forget
-from federated_pneumonia_detection.hub.mirrors import Delivery, Mirrors
-from federated_pneumonia_detection.hub.shipment import parse
+from federated_pneumonia_detection.hub.shipping.forgotten import forget
+from federated_pneumonia_detection.hub.shipping.mirrors import Delivery, Mirrors
+from federated_pneumonia_detection.hub.shipping.shipment import parse
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.liveness import State, state
 from federated_pneumonia_detection.progress.reading import Entry, JournalReader, read_header

@@ -9,10 +9,10 @@ import postgres_process
 import pytest
 import sqlalchemy as sa
 
-from federated_pneumonia_detection.hub import postgres_database
 from federated_pneumonia_detection.hub.errors import DatabaseAway, LogReplaced
-from federated_pneumonia_detection.hub.sql_store import SqlStore
-from federated_pneumonia_detection.hub.store import Arrival, Batch, Place, Stored
+from federated_pneumonia_detection.hub.stores import postgres_database
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.store import Arrival, Batch, Place, Stored
 
 pytestmark = pytest.mark.postgres
 

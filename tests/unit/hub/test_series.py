@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated_pneumonia_detection.hub.export import exported
-from federated_pneumonia_detection.hub.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.series import columns, keep_extremes
-from federated_pneumonia_detection.hub.store import Arrival, Batch
+from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
+from federated_pneumonia_detection.hub.stores.store import Arrival, Batch
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from shipments import WHEN, body, end_line, first_line, header, line, round_end
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
-from federated_pneumonia_detection.hub.shipment import parse, written_by
+from federated_pneumonia_detection.hub.shipping.shipment import parse, written_by
 from federated_pneumonia_detection.progress.framing import encode_line
 
 SITE = frozenset({"ward"})

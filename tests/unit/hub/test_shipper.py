@@ -14,15 +14,15 @@ from shipments import body, end_line, line
 from simulated_site import Hospital, SimulatedTime
 
 from federated_pneumonia_detection.hub.errors import CannotShip, ShipmentRefused
-from federated_pneumonia_detection.hub.mirrors import Delivery, Mirrors
-from federated_pneumonia_detection.hub.shipment import parse
-from federated_pneumonia_detection.hub.shipper import Shipper
-from federated_pneumonia_detection.hub.shipping import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.hub.shipping.mirrors import Delivery, Mirrors
+from federated_pneumonia_detection.hub.shipping.outbox import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.hub.shipping.shipment import parse
+from federated_pneumonia_detection.hub.shipping.shipper import Shipper
 from federated_pneumonia_detection.hub.watch import PollingWatch
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.liveness import State
 from federated_pneumonia_detection.progress.reading import JournalReader
-from federated_pneumonia_detection.server.limits import Allowance
+from federated_pneumonia_detection.server.access.limits import Allowance
 
 
 class Hub:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from federated_pneumonia_detection.hub.errors import DatabaseUnusable, LogReplaced, StoreHeld
-from federated_pneumonia_detection.hub.sql_store import SqlStore
-from federated_pneumonia_detection.hub.store import Arrival, Batch, Place
+from federated_pneumonia_detection.hub.stores.sql_store import SqlStore
+from federated_pneumonia_detection.hub.stores.store import Arrival, Batch, Place
 
 Make = Callable[..., Arrival]
 

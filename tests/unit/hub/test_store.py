@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from federated_pneumonia_detection.hub.store import Arrival, Batch, Place, Step, Store, Stored
+from federated_pneumonia_detection.hub.stores.store import Arrival, Batch, Place, Step, Store, Stored
 
 Make = Callable[..., Arrival]
 

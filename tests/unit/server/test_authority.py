@@ -3,10 +3,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from federated_pneumonia_detection.server.admission import needed_role
-from federated_pneumonia_detection.server.authority import GOOD_FOR_S, Authority, AuthorityAway
+from federated_pneumonia_detection.server.access.admission import needed_role
+from federated_pneumonia_detection.server.access.authority import GOOD_FOR_S, Authority, AuthorityAway
+from federated_pneumonia_detection.server.access.tokens import LOCAL, Token, issue
 from federated_pneumonia_detection.server.errors import TokensUnusable
-from federated_pneumonia_detection.server.tokens import LOCAL, Token, issue
 
 
 class Kept:

@@ -1,7 +1,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from federated_pneumonia_detection.server.credentials import (
+from federated_pneumonia_detection.server.access.credentials import (
     clear_cookie,
     cookie_name,
     offers_subprotocol,

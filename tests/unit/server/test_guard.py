@@ -8,11 +8,11 @@ from fastapi import Depends, FastAPI
 from starlette.requests import HTTPConnection
 
 from federated_pneumonia_detection.server import problems
-from federated_pneumonia_detection.server.admission import Admission
-from federated_pneumonia_detection.server.authority import Authority
+from federated_pneumonia_detection.server.access.admission import Admission
+from federated_pneumonia_detection.server.access.authority import Authority
+from federated_pneumonia_detection.server.access.security import CALLER_KEY, Guard, caller_of, require
+from federated_pneumonia_detection.server.access.tokens import Caller, Role
 from federated_pneumonia_detection.server.problems import Problem
-from federated_pneumonia_detection.server.security import CALLER_KEY, Guard, caller_of, require
-from federated_pneumonia_detection.server.tokens import Caller, Role
 
 
 def _asked_by(caller: Caller | None) -> HTTPConnection:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federated_pneumonia_detection.server.limits import Allowance, Places
+from federated_pneumonia_detection.server.access.limits import Allowance, Places
 
 
 def test_so_many_at_once_and_then_so_many_a_second() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from federated_pneumonia_detection.server.browser_headers import content_security_policy
-from federated_pneumonia_detection.server.origins import (
+from federated_pneumonia_detection.server.access.browser_headers import content_security_policy
+from federated_pneumonia_detection.server.access.origins import (
     host_name,
     is_loopback_name,
     may_read,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from federated_pneumonia_detection.server.access.token_store import TokenFile, TokenStore, TokenTable, open_tokens
+from federated_pneumonia_detection.server.access.tokens import Token, TokenWrong, issue
 from federated_pneumonia_detection.server.errors import TokensUnusable
-from federated_pneumonia_detection.server.token_store import TokenFile, TokenStore, TokenTable, open_tokens
-from federated_pneumonia_detection.server.tokens import Token, TokenWrong, issue
 
 
 def _token(name: str, now: float = 1.0) -> Token:

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from federated_pneumonia_detection.server.tokens import (
+from federated_pneumonia_detection.server.access.tokens import (
     LOCAL,
     Caller,
     Role,

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 
 from starlette.concurrency import run_in_threadpool
 
+from federated_pneumonia_detection.server.access.token_store import TokenStore
+from federated_pneumonia_detection.server.access.tokens import LOCAL, Caller, Tokens
 from federated_pneumonia_detection.server.errors import TokensUnusable
-from federated_pneumonia_detection.server.token_store import TokenStore
-from federated_pneumonia_detection.server.tokens import LOCAL, Caller, Tokens
 
 __all__ = ["Authority", "AuthorityAway"]
 

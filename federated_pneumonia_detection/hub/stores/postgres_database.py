@@ -19,11 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from federated_pneumonia_detection.hub.database import Standing
-from federated_pneumonia_detection.hub.postgres_listener import CHANNEL, PostgresListener
-from federated_pneumonia_detection.hub.sql_writing import Transaction
-from federated_pneumonia_detection.hub.store import Arrival, Step
-from federated_pneumonia_detection.hub.tables import STEP, schema, step_of
+from federated_pneumonia_detection.hub.stores.database import Standing
+from federated_pneumonia_detection.hub.stores.postgres_listener import CHANNEL, PostgresListener
+from federated_pneumonia_detection.hub.stores.sql_writing import Transaction
+from federated_pneumonia_detection.hub.stores.store import Arrival, Step
+from federated_pneumonia_detection.hub.stores.tables import STEP, schema, step_of
 from federated_pneumonia_detection.progress import liveness
 
 __all__ = ["PostgresDatabase"]

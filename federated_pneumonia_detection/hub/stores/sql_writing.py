@@ -13,9 +13,9 @@ from typing import Any, Protocol, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from federated_pneumonia_detection.hub.store import Arrival, Place, Step, Stored
-from federated_pneumonia_detection.hub.tables import NOBODY, messages, steps
-from federated_pneumonia_detection.hub.tables import places as places_table
+from federated_pneumonia_detection.hub.stores.store import Arrival, Place, Step, Stored
+from federated_pneumonia_detection.hub.stores.tables import NOBODY, messages, steps
+from federated_pneumonia_detection.hub.stores.tables import places as places_table
 
 __all__ = ["Appender", "Transaction", "delete_run"]
 

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federated_pneumonia_detection.hub.shipping import (
+from federated_pneumonia_detection.hub.shipping.outbox import (
     VOUCH_EVERY_S,
     Acked,
     Answer,

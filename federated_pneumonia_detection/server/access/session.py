@@ -7,15 +7,15 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from federated_pneumonia_detection.server.admission import address_of, is_secure
+from federated_pneumonia_detection.server.access.admission import address_of, is_secure
+from federated_pneumonia_detection.server.access.credentials import clear_cookie, cookie_name, session_cookie
+from federated_pneumonia_detection.server.access.origins import port_in
+from federated_pneumonia_detection.server.access.security import caller_of
+from federated_pneumonia_detection.server.access.tokens import Caller, Role
 from federated_pneumonia_detection.server.bodies import StrictModel, body_doc, read_body
-from federated_pneumonia_detection.server.credentials import clear_cookie, cookie_name, session_cookie
 from federated_pneumonia_detection.server.openapi import answers, refuses
-from federated_pneumonia_detection.server.origins import port_in
 from federated_pneumonia_detection.server.problems import Problem
-from federated_pneumonia_detection.server.security import caller_of
 from federated_pneumonia_detection.server.service import service_of
-from federated_pneumonia_detection.server.tokens import Caller, Role
 
 __all__ = ["Session", "SignIn", "router"]
 

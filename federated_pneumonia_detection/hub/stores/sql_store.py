@@ -11,14 +11,14 @@ from typing import NoReturn
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from federated_pneumonia_detection.hub import sql_reading as reading
 from federated_pneumonia_detection.hub.cursor import in_order
-from federated_pneumonia_detection.hub.database import Connected, Database, Standing, reason
 from federated_pneumonia_detection.hub.errors import DatabaseAway, DatabaseUnusable, LogReplaced, StoreHeld
-from federated_pneumonia_detection.hub.sql_writing import Appender, delete_run
-from federated_pneumonia_detection.hub.sqlite_database import SqliteDatabase
-from federated_pneumonia_detection.hub.store import NOTHING, Batch, News, Place, Step, Stored
-from federated_pneumonia_detection.hub.tables import FORMAT, meta
+from federated_pneumonia_detection.hub.stores import sql_reading as reading
+from federated_pneumonia_detection.hub.stores.database import Connected, Database, Standing, reason
+from federated_pneumonia_detection.hub.stores.sql_writing import Appender, delete_run
+from federated_pneumonia_detection.hub.stores.sqlite_database import SqliteDatabase
+from federated_pneumonia_detection.hub.stores.store import NOTHING, Batch, News, Place, Step, Stored
+from federated_pneumonia_detection.hub.stores.tables import FORMAT, meta
 
 __all__ = ["SqlStore"]
 
@@ -357,7 +357,7 @@ def _database_of(url: str) -> Database:
         wrong = f"there is no log in {made.get_backend_name()}, only in SQLite and PostgreSQL; {_RIGHT}"
         raise DatabaseUnusable(made.render_as_string(), wrong)
     try:
-        from federated_pneumonia_detection.hub.postgres_database import PostgresDatabase
+        from federated_pneumonia_detection.hub.stores.postgres_database import PostgresDatabase
     except ModuleNotFoundError as error:
         wrong = f"{error.name} is not installed here; install federated-pneumonia-detection[postgres]"
         raise DatabaseUnusable(made.render_as_string(), wrong) from None

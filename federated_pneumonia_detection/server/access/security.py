@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from federated_pneumonia_detection.server.admission import (
+from federated_pneumonia_detection.server.access.admission import (
     READS,
     Admission,
     Refusals,
@@ -26,13 +26,13 @@ from federated_pneumonia_detection.server.admission import (
     holder_in,
     is_secure,
 )
-from federated_pneumonia_detection.server.authority import Authority
-from federated_pneumonia_detection.server.browser_headers import preflight, with_headers
+from federated_pneumonia_detection.server.access.authority import Authority
+from federated_pneumonia_detection.server.access.browser_headers import preflight, with_headers
+from federated_pneumonia_detection.server.access.credentials import SUBPROTOCOL, offers_subprotocol, secret_in_query
+from federated_pneumonia_detection.server.access.origins import Names, same_origin
+from federated_pneumonia_detection.server.access.tokens import Caller, Role, redact
 from federated_pneumonia_detection.server.close_codes import BAD_REQUEST, NOT_ALLOWED, TRY_AGAIN_LATER, UNAUTHENTICATED
-from federated_pneumonia_detection.server.credentials import SUBPROTOCOL, offers_subprotocol, secret_in_query
-from federated_pneumonia_detection.server.origins import Names, same_origin
 from federated_pneumonia_detection.server.problems import Problem, problem_response
-from federated_pneumonia_detection.server.tokens import Caller, Role, redact
 
 __all__ = ["CALLER_KEY", "Guard", "caller_of", "require"]
 

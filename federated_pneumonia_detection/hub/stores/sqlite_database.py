@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from federated_pneumonia_detection.hub.database import Standing, reason
-from federated_pneumonia_detection.hub.database_file import DatabaseFile
 from federated_pneumonia_detection.hub.errors import DatabaseUnusable
-from federated_pneumonia_detection.hub.store import Step
-from federated_pneumonia_detection.hub.tables import meta, schema
+from federated_pneumonia_detection.hub.stores.database import Standing, reason
+from federated_pneumonia_detection.hub.stores.database_file import DatabaseFile
+from federated_pneumonia_detection.hub.stores.store import Step
+from federated_pneumonia_detection.hub.stores.tables import meta, schema
 
 __all__ = ["SqliteDatabase"]
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from federated_pneumonia_detection.hub.sql_writing import Transaction
-from federated_pneumonia_detection.hub.store import Arrival, Step
+from federated_pneumonia_detection.hub.stores.sql_writing import Transaction
+from federated_pneumonia_detection.hub.stores.store import Arrival, Step
 
 __all__ = ["Connected", "Database", "Standing", "reason"]
 

@@ -23,9 +23,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
-from federated_pneumonia_detection.hub.forgotten import Forgotten
-from federated_pneumonia_detection.hub.shipment import Shipment
-from federated_pneumonia_detection.hub.shipping import WriterState
+from federated_pneumonia_detection.hub.shipping.forgotten import Forgotten
+from federated_pneumonia_detection.hub.shipping.outbox import WriterState
+from federated_pneumonia_detection.hub.shipping.shipment import Shipment
 from federated_pneumonia_detection.progress.clock import now
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import JournalHeader, Line, decode_header, decode_line, encode_line

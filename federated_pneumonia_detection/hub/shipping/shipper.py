@@ -16,7 +16,7 @@ from random import Random
 from typing import Protocol
 
 from federated_pneumonia_detection.hub.following import HUB_MODE
-from federated_pneumonia_detection.hub.shipping import (
+from federated_pneumonia_detection.hub.shipping.outbox import (
     Acked,
     Answer,
     Away,

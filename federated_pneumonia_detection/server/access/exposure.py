@@ -7,11 +7,11 @@ import ssl
 import time
 from pathlib import Path
 
+from federated_pneumonia_detection.server.access.origins import Names, is_loopback_name
+from federated_pneumonia_detection.server.access.proxy import networks_of
+from federated_pneumonia_detection.server.access.token_store import TokenStore, open_tokens
 from federated_pneumonia_detection.server.errors import ServerError
-from federated_pneumonia_detection.server.origins import Names, is_loopback_name
-from federated_pneumonia_detection.server.proxy import networks_of
 from federated_pneumonia_detection.server.settings import ServerSettings
-from federated_pneumonia_detection.server.token_store import TokenStore, open_tokens
 
 __all__ = ["beyond_loopback", "checked_tokens", "demands_tokens", "names_of", "see_to_tls"]
 

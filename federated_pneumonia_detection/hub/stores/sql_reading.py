@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from federated_pneumonia_detection.hub.store import Place, Step, Stored
-from federated_pneumonia_detection.hub.tables import STEP, STORED, messages, places, step_of, steps, stored_of
+from federated_pneumonia_detection.hub.stores.store import Place, Step, Stored
+from federated_pneumonia_detection.hub.stores.tables import STEP, STORED, messages, places, step_of, steps, stored_of
 
 __all__ = ["newest_messages", "newest_steps", "read_messages", "read_places", "read_steps"]
 

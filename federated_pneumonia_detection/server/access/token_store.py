@@ -17,8 +17,8 @@ from typing import Protocol
 import msgspec
 import sqlalchemy as sa
 
+from federated_pneumonia_detection.server.access.tokens import Token, TokenWrong
 from federated_pneumonia_detection.server.errors import TokensUnusable
-from federated_pneumonia_detection.server.tokens import Token, TokenWrong
 
 try:
     import fcntl

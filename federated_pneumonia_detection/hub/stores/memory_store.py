@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 
-from federated_pneumonia_detection.hub.store import NOTHING, Arrival, Batch, News, Place, Step, Stored
+from federated_pneumonia_detection.hub.stores.store import NOTHING, Arrival, Batch, News, Place, Step, Stored
 
 __all__ = ["MemoryStore"]
 

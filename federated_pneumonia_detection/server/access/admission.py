@@ -9,12 +9,12 @@ from typing import Literal
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from federated_pneumonia_detection.server.authority import Authority, AuthorityAway
-from federated_pneumonia_detection.server.credentials import Shown, clear_cookie, cookie_name, shown_by
-from federated_pneumonia_detection.server.limits import Allowance, Places
-from federated_pneumonia_detection.server.origins import port_in, same_origin
+from federated_pneumonia_detection.server.access.authority import Authority, AuthorityAway
+from federated_pneumonia_detection.server.access.credentials import Shown, clear_cookie, cookie_name, shown_by
+from federated_pneumonia_detection.server.access.limits import Allowance, Places
+from federated_pneumonia_detection.server.access.origins import port_in, same_origin
+from federated_pneumonia_detection.server.access.tokens import LOCAL, Caller, Role, redact
 from federated_pneumonia_detection.server.problems import Problem
-from federated_pneumonia_detection.server.tokens import LOCAL, Caller, Role, redact
 
 __all__ = ["Admission", "Refusals", "address_of", "holder_in", "is_secure", "needed_role"]
 

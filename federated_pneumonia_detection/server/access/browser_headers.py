@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Scope, Send
 
-from federated_pneumonia_detection.server.origins import host_name, is_loopback_name
+from federated_pneumonia_detection.server.access.origins import host_name, is_loopback_name
 
 __all__ = ["content_security_policy", "preflight", "with_headers"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from federated_pneumonia_detection.hub.store import Step, Stored
+from federated_pneumonia_detection.hub.stores.store import Step, Stored
 
 __all__ = [
     "FORMAT",

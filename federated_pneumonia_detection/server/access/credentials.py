@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
-from federated_pneumonia_detection.server.tokens import redact
+from federated_pneumonia_detection.server.access.tokens import redact
 
 __all__ = [
     "SUBPROTOCOL",

@@ -10,9 +10,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from federated_pneumonia_detection.server.admission import OPEN, Refusals, address_of, is_secure
+from federated_pneumonia_detection.server.access.admission import OPEN, Refusals, address_of, is_secure
+from federated_pneumonia_detection.server.access.origins import is_loopback_name
 from federated_pneumonia_detection.server.close_codes import NOT_ALLOWED
-from federated_pneumonia_detection.server.origins import is_loopback_name
 from federated_pneumonia_detection.server.problems import problem_response
 
 __all__ = ["BehindProxy", "networks_of"]

@@ -1,0 +1,1 @@
+"""Where a log is kept: one contract, held by memory, SQLite and PostgreSQL."""
