@@ -9,16 +9,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from federated_pneumonia_detection.federated.client_watch import current_progress, progress_mod, watch_client_app
     from federated_pneumonia_detection.federated.errors import AllClientsFailed, FederatedError, UnknownStrategy
     from federated_pneumonia_detection.federated.federated_metrics_collector import FederatedMetricsCollector
     from federated_pneumonia_detection.federated.federated_trainer import FederatedTrainer
     from federated_pneumonia_detection.federated.strategies import build_strategy
-    from federated_pneumonia_detection.federated.wrappers import (
-        current_progress,
-        progress_mod,
-        watch_client_app,
-        watch_strategy,
-    )
+    from federated_pneumonia_detection.federated.strategy_watch import watch_strategy
 
 __all__ = [
     "AllClientsFailed",
@@ -40,10 +36,10 @@ _HOME = {
     "FederatedTrainer": "federated_trainer",
     "UnknownStrategy": "errors",
     "build_strategy": "strategies",
-    "current_progress": "wrappers",
-    "progress_mod": "wrappers",
-    "watch_client_app": "wrappers",
-    "watch_strategy": "wrappers",
+    "current_progress": "client_watch",
+    "progress_mod": "client_watch",
+    "watch_client_app": "client_watch",
+    "watch_strategy": "strategy_watch",
 }
 
 

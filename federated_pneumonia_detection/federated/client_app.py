@@ -14,10 +14,10 @@ from flwr.clientapp.typing import ClientAppCallable, Mod
 
 from federated_pneumonia_detection.config import ConfigError
 from federated_pneumonia_detection.data import DataError
+from federated_pneumonia_detection.federated.client_watch import current_progress, progress_mod
 from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled
 from federated_pneumonia_detection.federated.hospitals import LocalImages, class_counts, local_images
 from federated_pneumonia_detection.federated.records import Order, Site
-from federated_pneumonia_detection.federated.wrappers import current_progress, progress_mod
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import LocalTraining, evaluate_locally, train_locally

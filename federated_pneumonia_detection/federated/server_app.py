@@ -22,7 +22,7 @@ from federated_pneumonia_detection.federated.grid import GuardedGrid
 from federated_pneumonia_detection.federated.records import Order
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.federated.strategies import build_strategy, draw_by_seed, settings_of
-from federated_pneumonia_detection.federated.wrappers import watch_strategy
+from federated_pneumonia_detection.federated.strategy_watch import watch_strategy
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.training.errors import TrainingError

@@ -16,15 +16,11 @@ from flwr.clientapp.mod import message_size_mod
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedProx, FedTrimmedAvg, Result, Strategy
 
+from federated_pneumonia_detection.federated.client_watch import current_progress, progress_mod, watch_client_app
 from federated_pneumonia_detection.federated.grid import GuardedGrid
 from federated_pneumonia_detection.federated.local_engine import run_local
 from federated_pneumonia_detection.federated.roster import Roster
-from federated_pneumonia_detection.federated.wrappers import (
-    current_progress,
-    progress_mod,
-    watch_client_app,
-    watch_strategy,
-)
+from federated_pneumonia_detection.federated.strategy_watch import watch_strategy
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 
 MakeApp = Callable[..., ClientApp]
