@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from federated_pneumonia_detection.config import FederatedConfig, load_config, make_config
 from federated_pneumonia_detection.data import find_source
 from federated_pneumonia_detection.federated.environment import prepare, quiet
-from federated_pneumonia_detection.federated.hospitals import Hospitals, open_hospitals, release
-from federated_pneumonia_detection.federated.round_progress import make_logger
 from federated_pneumonia_detection.progress.cancel import clear, request_cancel
-from federated_pneumonia_detection.progress.slug import new_run_id, slug
+from federated_pneumonia_detection.progress.slug import new_run_id
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -26,9 +23,8 @@ if TYPE_CHECKING:
     from flwr.clientapp.typing import Mod
     from flwr.serverapp import ServerApp
 
-    from federated_pneumonia_detection.data import Dataset
     from federated_pneumonia_detection.federated.server_app import ServerRun
-    from federated_pneumonia_detection.progress import FederatedProgressLogger, WebSocketManager
+    from federated_pneumonia_detection.progress import WebSocketManager
 
 __all__ = ["FederatedTrainer"]
 
@@ -126,72 +122,22 @@ class FederatedTrainer:
     def _train(
         self, source_path: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str | None
     ) -> dict[str, Any]:
-        said: dict[str, Any] = {
-            "config": config.model_dump(mode="json"),
-            "data": {},
-            "software": _software(),
-            "total_rounds": config.num_rounds,
-        }
-        from federated_pneumonia_detection.federated.server_app import tell_end
+        from federated_pneumonia_detection.federated.coordination import Coordination
 
-        try:
-            hospitals = self._hospitals(source_path, config)
-        except BaseException as error:
-            # What keeps a run from beginning is told in the run, too: whoever watches sees why nothing comes.
-            with self._logger(experiment_name, run_id, said) as logger:
-                tell_end(logger, error)
-            raise
-        said["data"] = hospitals.description
-        with self._logger(experiment_name, run_id, said) as logger:
-            try:
-                run = self._server_run(logger, experiment_name, config, hospitals.dataset)
-            except BaseException as error:
-                tell_end(logger, error)
-                raise
-            try:
-                self._carry(run, hospitals.source)
-            finally:
-                release()
-            return self._results(run, hospitals.dataset)
-
-    def _hospitals(self, source_path: str | Path | None, config: FederatedConfig) -> Hospitals:
-        from federated_pneumonia_detection.training.devices import choose_device
-
-        choose_device(config.device)
-        return open_hospitals(source_path, config, allow_download=self.allow_download)
-
-    def _logger(self, experiment_name: str, run_id: str | None, said: dict[str, Any]) -> FederatedProgressLogger:
-        return make_logger(
-            None,
-            log_dir=str(self.progress_log_dir),
+        coordination = Coordination(
+            config=config,
             experiment_name=experiment_name,
             run_id=run_id,
+            log_dir=self.progress_log_dir,
+            checkpoint_dir=self.checkpoint_dir,
             websocket_manager=self.websocket_manager,
-            run_start=said,
-            hears_cancel=True,
+            allow_download=self.allow_download,
+            reply_timeout_s=self.reply_timeout_s,
         )
-
-    def _server_run(
-        self, logger: FederatedProgressLogger, experiment_name: str, config: FederatedConfig, dataset: Dataset
-    ) -> ServerRun:
-        from federated_pneumonia_detection.federated.global_model import GlobalModel
-        from federated_pneumonia_detection.federated.records import Order
-        from federated_pneumonia_detection.federated.server_app import ServerRun
-        from federated_pneumonia_detection.training.checkpoints import checkpoint_folder
-
-        run_id = str(logger.run_id)
-        about = {
-            "run_id": run_id,
-            "experiment_name": experiment_name,
-            "phantom": dataset.phantom,
-            "data": dataset.name,
-        }
-        model = GlobalModel(config, dataset, checkpoint_folder(self.checkpoint_dir, slug(run_id)), about)
-        order = Order(run_id=run_id, experiment_name=experiment_name, config=config)
-        return ServerRun(order=order, model=model, logger=logger, reply_timeout_s=self.reply_timeout_s)
+        return coordination.run(source_path, self._carry)
 
     def _carry(self, run: ServerRun, source: str) -> None:
-        """Let the engine carry the run to its end; a cancelled run is an end like another."""
+        """Let an engine of this machine carry the run to its end; a cancelled run is an end like another."""
         from federated_pneumonia_detection.federated.client_app import build_client_app
         from federated_pneumonia_detection.federated.errors import RunCancelled
         from federated_pneumonia_detection.federated.records import Site
@@ -222,24 +168,6 @@ class FederatedTrainer:
             clear(log_dir, run.order.run_id)
         if interrupted:
             raise KeyboardInterrupt
-
-    def _results(self, run: ServerRun, dataset: Dataset) -> dict[str, Any]:
-        model = run.model
-        results: dict[str, Any] = _plain(
-            {
-                "run_id": run.order.run_id,
-                "experiment_name": run.order.experiment_name,
-                "phantom": dataset.phantom,
-                "status": run.status,
-                "best_model_path": None if model.path is None else str(model.path),
-                "best_model_score": model.best_metrics.get("val_loss"),
-                "best_round": model.best_round,
-                "final_metrics": run.final_metrics,
-                "history": run.history,
-                "log_file": run.logger.get_log_file_path(),
-            }
-        )
-        return results
 
     def _start(
         self, source: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str | None
@@ -274,21 +202,6 @@ def _engine(name: str) -> Callable[[ServerApp, ClientApp, list[UserConfig]], Non
     from federated_pneumonia_detection.federated.local_engine import run_local
 
     return run_local
-
-
-def _software() -> dict[str, str]:
-    from federated_pneumonia_detection.training.software import software_versions
-
-    return software_versions("flwr", "ray")
-
-
-def _plain(value: Any) -> Any:
-    """NaN and infinity, which JSON cannot tell, as `None`."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager
