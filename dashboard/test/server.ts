@@ -45,7 +45,7 @@ export function playServer(answers: Answers): { readonly asked: string[] } {
   vi.stubGlobal("EventSource", DeadStream);
   vi.stubGlobal("fetch", async (path: string, init?: RequestInit) => {
     asked.push(`${init?.method ?? "GET"} ${path}`);
-    const answer = answers(path, init);
+    const answer = await answers(path, init);
     if (answer === undefined) throw new TypeError("no answer");
     return answer instanceof Refusal
       ? new Response(JSON.stringify(answer.document), { status: answer.status })

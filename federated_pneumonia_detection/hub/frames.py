@@ -9,7 +9,7 @@ import msgspec
 
 from federated_pneumonia_detection.hub.stores.store import Step, Stored
 
-__all__ = ["Burst", "Frame", "frame_of", "subscribed"]
+__all__ = ["Burst", "Frame", "frame_of", "on_the_wire", "subscribed"]
 
 StepKey = tuple[str, str | None, str]
 """Run, client and phase: of two steps with the same key the newer one wins on its way to a viewer."""
@@ -73,11 +73,16 @@ def _run_part(run_id: str) -> bytes:
     return b',"run_id":' + msgspec.json.encode(run_id)
 
 
+def on_the_wire(message: Stored) -> bytes:
+    """A lifecycle message as it goes over the wire, as bytes alone."""
+    return b'%b%b,"offset":%d}' % (message.body[:-1], _run_part(message.run_id), message.offset)
+
+
 def frame_of(message: Stored | Step) -> Frame:
     """The message as it goes over the wire."""
     if isinstance(message, Stored):
         return Frame(
-            b'%b%b,"offset":%d}' % (message.body[:-1], _run_part(message.run_id), message.offset),
+            on_the_wire(message),
             run_id=message.run_id,
             client_id=message.client_id,
             offset=message.offset,

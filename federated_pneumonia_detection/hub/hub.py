@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from federated_pneumonia_detection.hub import export, run_document, series
+from federated_pneumonia_detection.hub import export, run_document, run_page, series
 from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
 from federated_pneumonia_detection.hub.cursor import Selection
 from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
@@ -281,6 +281,14 @@ class Hub:
             UnknownRun: There is no such run.
         """
         return run_document.document(self._ledger.store, self._known(run_id))
+
+    def page(self, run_id: str) -> bytes:
+        """All that a page needs to open the run, as one JSON object; see `run_page.page`.
+
+        Raises:
+            UnknownRun: There is no such run.
+        """
+        return run_page.page(self._ledger.store, self._known(run_id))
 
     def series(
         self,

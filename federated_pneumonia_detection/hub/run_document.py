@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
-from federated_pneumonia_detection.hub.frames import Frame, frame_of
+from federated_pneumonia_detection.hub.frames import on_the_wire
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.hub.stores.store import Store
 
-__all__ = ["document", "etag"]
+__all__ = ["bodies_of", "document", "etag"]
 
-_PAGE = 2000
+_PAGE = 10_000
 
 
 def document(store: Store, state: RunState) -> tuple[bytes, str]:
@@ -22,8 +20,7 @@ def document(store: Store, state: RunState) -> tuple[bytes, str]:
     federated run, `current_round`; beside these `log_id` and `top`, so that a poller may go on from there by WebSocket.
     """
     log_id = store.log_id
-    frames = list(frames_of(store, state.run_id))
-    top = frames[-1].offset if frames else 0
+    bodies, top = bodies_of(store, state.run_id)
     metadata = {
         "run_id": state.run_id,
         "experiment_name": state.experiment_name,
@@ -40,7 +37,7 @@ def document(store: Store, state: RunState) -> tuple[bytes, str]:
     head = {"log_id": log_id, "top": top, "metadata": metadata}
     body = b'%b,"epochs":[%b],%b' % (
         msgspec.json.encode(head)[:-1],
-        b",".join(frames),
+        b",".join(bodies),
         msgspec.json.encode(tail)[1:],
     )
     return body, etag(log_id, top)
@@ -51,9 +48,13 @@ def etag(log_id: str, top: int) -> str:
     return f'"{log_id}:{top}"'
 
 
-def frames_of(store: Store, run_id: str) -> Iterator[Frame]:
-    """A run's lifecycle messages as they go over the wire, in order."""
+def bodies_of(store: Store, run_id: str) -> tuple[list[bytes], int]:
+    """A run's lifecycle messages as they go over the wire, in order, and the offset of the last (0: there is none)."""
+    bodies: list[bytes] = []
     after = 0
     while messages := store.read(after=after, limit=_PAGE, run_id=run_id):
-        yield from map(frame_of, messages)
+        bodies += map(on_the_wire, messages)
         after = messages[-1].offset
+        if len(messages) < _PAGE:
+            break
+    return bodies, after

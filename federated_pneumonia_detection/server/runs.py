@@ -18,6 +18,7 @@ from federated_pneumonia_detection.progress.messages import RunEdited
 from federated_pneumonia_detection.server.bodies import StrictModel, body_doc, read_body
 from federated_pneumonia_detection.server.events import ClientId, RunId
 from federated_pneumonia_detection.server.openapi import answers, refuses, text_answer
+from federated_pneumonia_detection.server.packing import packed
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import no_run, service_of
 
@@ -31,6 +32,18 @@ Sort = Literal["live", "start_time", "-start_time", "updated_at", "-updated_at",
 
 ENDS_WITHIN_S = 5.0
 LIVE = frozenset({"queued", "started", "running"})
+
+_PAGE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["log_id", "top", "state", "steps", "messages"],
+    "properties": {
+        "log_id": {"type": "string"},
+        "top": {"type": "integer", "description": "Go on from here."},
+        "state": {"$ref": "#/components/schemas/RunState"},
+        "steps": {"type": "array", "items": {"type": "object"}, "description": "As in `series`, without clients'."},
+        "messages": {"type": "array", "items": {"type": "object"}, "description": "In order, with offsets."},
+    },
+}
 
 
 class RunList(msgspec.Struct, frozen=True):
@@ -195,7 +208,19 @@ def run_document(request: Request, run_id: RunId) -> Response:
     known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
     if tag.removeprefix("W/") in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return packed(request, body, headers)
+
+
+@router.get(
+    "/{run_id}/page",
+    summary="All that a page needs to open a run",
+    responses=answers(_PAGE_SCHEMA, "State, all messages, and the run's own steps.") | refuses(403, 404),
+    response_class=Response,
+)
+def run_page(request: Request, run_id: RunId) -> Response:
+    """One request instead of three: after it a viewer goes on live with `after=top&log_id=…`."""
+    service = service_of(request)
+    return packed(request, service.hub.page(service.run(run_id).run_id), {"cache-control": "no-store"})
 
 
 @router.get(
@@ -218,7 +243,8 @@ def run_series(
     """What was merged on the way to a viewer is all here."""
     service = service_of(request)
     run = service.run(run_id)
-    return _json(service.hub.series(run.run_id, metric=metric, client_id=client_id, points=points, since=since))
+    found = service.hub.series(run.run_id, metric=metric, client_id=client_id, points=points, since=since)
+    return packed(request, msgspec.json.encode(found), {"cache-control": "no-store"})
 
 
 @router.get(

@@ -1,5 +1,6 @@
 /** Requests to the server; what goes wrong is a `Problem`, never a bare status. */
 
+import type { Message } from "./model";
 import { list, record } from "./reading";
 import type { RunState } from "./state";
 
@@ -68,6 +69,22 @@ export function listRuns(query: RunQuery = {}, signal?: AbortSignal): Promise<Ru
 
 export function getRun(runId: string, signal?: AbortSignal): Promise<RunState> {
   return get<RunState>(runPath(runId), signal);
+}
+
+/** All that the page needs to open a run, up to `top` of the log `log_id`. */
+export interface RunOpening {
+  readonly log_id: string;
+  readonly top: number;
+  readonly state: RunState;
+  readonly messages: readonly Message[];
+  /** Columns, as in an answer of `series`. */
+  readonly steps: readonly unknown[];
+}
+
+export async function getRunOpening(runId: string, signal?: AbortSignal): Promise<RunOpening> {
+  const answer = await get<RunOpening>(`${runPath(runId)}/page`, signal);
+  if (Array.isArray(answer.messages) && typeof answer.log_id === "string") return answer;
+  throw new Problem(200, "The server's answer is of another form.", "It may be of another version.");
 }
 
 /** Columns of steps and epochs, as `series.ts` reads them. */

@@ -75,9 +75,11 @@ export class Connection {
     return this.current;
   }
 
-  start(): void {
+  /** @param from Where to go on, by whoever has everything up to there; else the beginning that was asked for. */
+  start(from?: Cursor): void {
     if (!this.stopped) return;
     this.stopped = false;
+    if (from !== undefined) this.cursor = from;
     this.open(0);
   }
 

@@ -16,6 +16,8 @@ export class Draft {
   private epochs: Map<number, Epoch> | null = null;
   private rounds: Map<number, Round> | null = null;
   private clients: Map<string, Client> | null = null;
+  /** The cells of rounds that have changed in this batch: nobody else has seen these objects. */
+  private readonly newCells = new Map<number, Record<string, ClientRound>>();
   private newEvents: RunEvent[] | null = null;
   private newAlerts: Alert[] | null = null;
   private newSteps: Record<string, StepSeries> | null = null;
@@ -65,12 +67,21 @@ export class Draft {
 
   setCell(cell: ClientRound): void {
     const round = this.roundAt(cell.round);
-    this.setRound({ ...round, clients: { ...round.clients, [cell.clientId]: cell } });
+    let clients = this.newCells.get(cell.round);
+    if (clients === undefined) {
+      clients = { ...round.clients };
+      this.newCells.set(cell.round, clients);
+    }
+    clients[cell.clientId] = cell;
+    if (round.clients !== clients) this.setRound({ ...round, clients });
   }
 
   forgetRoundsFrom(round: number): void {
     for (const each of [...this.roundsByNumber().keys()])
-      if (each >= round) this.roundsByNumber().delete(each);
+      if (each >= round) {
+        this.roundsByNumber().delete(each);
+        this.newCells.delete(each);
+      }
   }
 
   lastFailedRound(clientId: string): number | null {

@@ -31,12 +31,19 @@ export function foldClient(
   message: Said,
   time: string,
 ): RunState {
-  const known = new Map(state.clients.map((client) => [client.client_id, client]));
-  known.set(clientId, clientAfter(known.get(clientId) ?? emptyClient(clientId, time), type, message, time));
+  const place = state.clients.findIndex((client) => client.client_id === clientId);
+  const before_ = state.clients[place] ?? emptyClient(clientId, time);
+  const client = clientAfter(before_, type, message, time);
+  const clients = [...state.clients];
+  if (place < 0) clients.push(client);
+  else clients[place] = client;
   // By first appearance in the writers' own time, so that the order does not depend on who was read first.
-  const at = (client: ClientState): number => seconds(client.first_seen) ?? 0;
-  const clients = [...known.values()].sort((a, b) => at(a) - at(b) || (a.client_id < b.client_id ? -1 : 1));
+  if (place < 0 || client.first_seen !== before_.first_seen) clients.sort(byFirstAppearance);
   return { ...state, clients };
+}
+
+function byFirstAppearance(a: ClientState, b: ClientState): number {
+  return (seconds(a.first_seen) ?? 0) - (seconds(b.first_seen) ?? 0) || (a.client_id < b.client_id ? -1 : 1);
 }
 
 function clientAfter(client: ClientState, type: string, message: Said, time: string): ClientState {

@@ -41,10 +41,11 @@ const step = (row: number) => ({
 
 let feed: RunFeed;
 
-function follow(answers: Parameters<typeof playServer>[0]) {
+async function follow(answers: Parameters<typeof playServer>[0]) {
   const server = playServer(answers);
   feed = new RunFeed("r", browserEnvironment());
   feed.start();
+  await vi.advanceTimersByTimeAsync(0);
   return server;
 }
 
@@ -60,8 +61,7 @@ afterEach(() => {
 });
 
 it("has the server's own words before any message is here, and the model's afterwards", async () => {
-  follow(() => told);
-  await vi.advanceTimersByTimeAsync(0);
+  await follow(() => told);
   expect(feed.store.get()).toMatchObject({
     known: "ready",
     complete: false,
@@ -80,25 +80,49 @@ it("has the server's own words before any message is here, and the model's after
   expect(feed.store.get().model?.hearsCancel).toBe(true);
 });
 
+const columns = (row: readonly number[]) => ({
+  client_id: null,
+  phase: "train",
+  row,
+  epoch: row,
+  step: row,
+  total_steps: row,
+  timestamp: row.map(at),
+  metrics: { train_loss: row.map((n) => n / 10) },
+});
+
+it("opens a run with one request, and goes on live from there", async () => {
+  const epoch = { ...start, type: "epoch_start", epoch: 1, offset: 5 };
+  const page = { log_id: "l", top: 9, state: told, messages: [start, epoch], steps: [columns([1, 2])] };
+  const { asked } = await follow((path) => (path.endsWith("/page") ? page : told));
+  expect(asked).toEqual(["GET /api/runs/r/page"]);
+  expect(TestSocket.newest.url).toContain("after=9&log_id=l");
+  expect(feed.store.get()).toMatchObject({ known: "ready", complete: true });
+  const model = feed.store.get().model;
+  expect(model?.events).toHaveLength(2);
+  expect(model && stepSeries(model, "train")?.row).toEqual([1, 2]);
+  TestSocket.newest.give(subscribed(9), { ...epoch, epoch: 2, offset: 10 });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(feed.store.get().model?.epoch).toBe(2);
+  expect(asked.filter((each) => each.includes("/series"))).toEqual([]);
+});
+
+it("asks for the state alone while all of a long run is on its way", async () => {
+  let give: (page: object) => void = () => undefined;
+  const { asked } = await follow((path) =>
+    path.endsWith("/page") ? new Promise((resolve) => (give = resolve)) : told,
+  );
+  await vi.advanceTimersByTimeAsync(250);
+  expect(asked).toEqual(["GET /api/runs/r/page", "GET /api/runs/r"]);
+  expect(feed.store.get()).toMatchObject({ known: "ready", complete: false });
+  give({ log_id: "l", top: 1, state: told, messages: [start], steps: [] });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(feed.store.get()).toMatchObject({ complete: true });
+});
+
 it("fetches the steps that were merged on the wire, and has every row once", async () => {
-  const row = [1, 2, 3, 4];
-  const { asked } = follow((path) =>
-    path.includes("/series")
-      ? {
-          steps: [
-            {
-              client_id: null,
-              phase: "train",
-              row,
-              epoch: row,
-              step: row,
-              total_steps: row,
-              timestamp: row.map(at),
-              metrics: { train_loss: row.map((n) => n / 10) },
-            },
-          ],
-        }
-      : told,
+  const { asked } = await follow((path) =>
+    path.includes("/series") ? { steps: [columns([1, 2, 3, 4])] } : told,
   );
   TestSocket.newest.give(subscribed(1), start);
   await vi.advanceTimersByTimeAsync(0);
@@ -111,14 +135,14 @@ it("fetches the steps that were merged on the wire, and has every row once", asy
 });
 
 it("knows a run that nobody knows", async () => {
-  follow(() => new Refusal(404, { title: "There is no run 'r'.", status: 404 }));
+  await follow(() => new Refusal(404, { title: "There is no run 'r'.", status: 404 }));
   TestSocket.newest.onclose?.({ code: UNKNOWN_RUN, reason: "" });
   await vi.advanceTimersByTimeAsync(0);
   expect(feed.store.get()).toMatchObject({ known: "unknown", model: null, line: { kind: "refused" } });
 });
 
 it("begins afresh when the server's log was rebuilt, and says so until that is closed", async () => {
-  follow(() => told);
+  await follow(() => told);
   TestSocket.newest.give(subscribed(1), start, { ...start, type: "epoch_start", epoch: 1, offset: 2 });
   await vi.advanceTimersByTimeAsync(0);
   TestSocket.newest.onclose?.({ code: 1012, reason: "" });

@@ -1,6 +1,6 @@
 /** One run, followed: its line to the server, its model, and the steps that were merged on the way. */
 
-import { getRun, getSeries, Problem } from "./api";
+import { getRun, getRunOpening, getSeries, Problem, type RunOpening } from "./api";
 import { UNKNOWN_RUN } from "./closeCodes.generated";
 import { Connection, type Environment } from "./connection";
 import { fold } from "./fold";
@@ -26,6 +26,7 @@ export interface RunView {
 
 type Input =
   | { readonly message: Message }
+  | { readonly opening: RunOpening }
   | { readonly series: SeriesAnswer }
   | { readonly state: RunState }
   | { readonly line: Line }
@@ -44,6 +45,8 @@ const ASK_AGAIN = new Set([
   "training_cancelled",
 ]);
 const ASK_AFTER_MS = 300;
+/** When all of a run takes longer than this to come, its state is asked for alone: the sentence comes first. */
+const FIRST_VIEW_MS = 200;
 /** The least time between two requests for merged steps. */
 const FILL_EVERY_MS = 2_000;
 
@@ -81,9 +84,37 @@ export class RunFeed {
     );
   }
 
+  /** One request for everything there is, then live from there. */
   start(): void {
+    this.asking = this.environment.setTimeout(() => {
+      this.asking = null;
+      this.refresh();
+    }, FIRST_VIEW_MS);
+    getRunOpening(this.runId, this.abort.signal).then(
+      (opening) => this.opened(opening),
+      () => this.openedInVain(),
+    );
+  }
+
+  private opened(opening: RunOpening): void {
+    if (this.abort.signal.aborted) return;
+    this.dontAsk();
+    this.filled = true;
+    this.store.push([{ opening }]);
+    this.connection.start({ logId: opening.log_id, offset: opening.top });
+  }
+
+  /** There is no such run, no server, or one that knows no such request: the line tells all that by itself. */
+  private openedInVain(): void {
+    if (this.abort.signal.aborted) return;
+    this.dontAsk();
     this.refresh();
     this.connection.start();
+  }
+
+  private dontAsk(): void {
+    if (this.asking !== null) this.environment.clearTimeout(this.asking);
+    this.asking = null;
   }
 
   stop(): void {
@@ -153,7 +184,10 @@ export class RunFeed {
 
   /** Fetches the steps from the first one that is missing on. */
   private fill(): void {
-    const gaps = Object.values(this.store.get().model?.steps ?? {}).map(firstGap);
+    const { model } = this.store.get();
+    // Of a hospital only the newest step is shown, and a hundred of them have many.
+    if (model?.federated) return;
+    const gaps = Object.values(model?.steps ?? {}).map(firstGap);
     const missing = gaps.filter((gap) => gap !== null);
     if (gaps.length > 0 && missing.length === 0) return;
     const since = missing.length === 0 ? 0 : Math.min(...missing);
@@ -191,6 +225,11 @@ function reduceOne(view: RunView, input: Exclude<Input, { message: Message }>, r
   if ("state" in input) {
     const model = withTold(view.model ?? emptyModel(input.state.run_id), input.state, view.complete);
     return { ...view, state: input.state, model, known: "ready" };
+  }
+  if ("opening" in input) {
+    const { state, messages, steps } = input.opening;
+    const model = fold(withTold(emptyModel(state.run_id), state, false), messages);
+    return { ...view, state, model: foldSeries(model, { steps }), known: "ready", complete: true };
   }
   if ("series" in input) {
     return { ...view, model: foldSeries(view.model ?? emptyModel(runId), input.series) };

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 
-from federated_pneumonia_detection.hub.stores.store import NOTHING, Arrival, Batch, News, Place, Step, Stored
+from federated_pneumonia_detection.hub.stores.store import NOBODY, NOTHING, Arrival, Batch, News, Place, Step, Stored
 
 __all__ = ["MemoryStore"]
 
@@ -135,7 +135,7 @@ class MemoryStore:
                 return log[begin : begin + limit]
             chosen: list[Stored] = []
             for message in log[begin:]:
-                if message.client_id == client_id:
+                if (message.client_id or NOBODY) == client_id:
                     chosen.append(message)
                     if len(chosen) >= limit:
                         break
@@ -173,7 +173,7 @@ class MemoryStore:
                 return []
             chosen: list[Step] = []
             for client, its_phase in sorted(run.steps, key=lambda key: (key[0] or "", key[1])):
-                if (client_id is not None and client != client_id) or (phase is not None and its_phase != phase):
+                if client_id not in (None, client or NOBODY) or phase not in (None, its_phase):
                     continue
                 steps = run.steps[client, its_phase]
                 chosen.extend(steps[bisect.bisect_right(steps, since, key=lambda step: step.row) :])

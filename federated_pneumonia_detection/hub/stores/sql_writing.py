@@ -13,8 +13,8 @@ from typing import Any, Protocol, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from federated_pneumonia_detection.hub.stores.store import Arrival, Place, Step, Stored
-from federated_pneumonia_detection.hub.stores.tables import NOBODY, messages, steps
+from federated_pneumonia_detection.hub.stores.store import NOBODY, Arrival, Place, Step, Stored
+from federated_pneumonia_detection.hub.stores.tables import messages, steps
 from federated_pneumonia_detection.hub.stores.tables import places as places_table
 
 __all__ = ["Appender", "Transaction", "delete_run"]

@@ -7,7 +7,11 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["NOTHING", "Arrival", "Batch", "News", "Place", "Step", "Store", "Stored"]
+__all__ = ["NOBODY", "NOTHING", "Arrival", "Batch", "News", "Place", "Step", "Store", "Stored"]
+
+
+NOBODY = ""
+"""In place of a client: what no client said."""
 
 
 class Arrival(NamedTuple):
@@ -116,7 +120,7 @@ class Store(Protocol):
         """
 
     def read(self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None) -> list[Stored]:
-        """Lifecycle messages above `after`, in order, at most `limit`."""
+        """Lifecycle messages above `after`, in order, at most `limit`; of `NOBODY`: those no client made."""
 
     def newest(self, *, run_id: str, client_id: str | None = None) -> list[Stored]:
         """The newest message of each type, phase and client of a run, in order."""
@@ -127,7 +131,7 @@ class Store(Protocol):
     def steps(
         self, *, run_id: str, client_id: str | None = None, phase: str | None = None, since: int = 0
     ) -> list[Step]:
-        """Steps of a run whose row is above `since`, by client, phase and row."""
+        """Steps of a run whose row is above `since`, by client, phase and row; of `NOBODY`: those no client made."""
 
     def places(self) -> list[Place]:
         """How far each journal has been read."""

@@ -10,7 +10,6 @@ from federated_pneumonia_detection.hub.stores.store import Step, Stored
 
 __all__ = [
     "FORMAT",
-    "NOBODY",
     "STEP",
     "STORED",
     "messages",
@@ -25,9 +24,7 @@ __all__ = [
 FORMAT = 1
 """Of these tables. A database of a newer format is refused, not guessed at; an older one is opened for ever."""
 
-NOBODY = ""
-"""`client_id` of what no client said: a primary key takes no NULL."""
-
+# `client_id` of what no client said is `NOBODY`: a primary key takes no NULL.
 schema = sa.MetaData()
 meta = sa.Table(
     "meta",

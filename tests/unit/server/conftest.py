@@ -66,6 +66,9 @@ class OneRun(Hub):
     def document(self, run_id: str) -> tuple[bytes, str]:
         return b'{"metadata":{}}', '"e1"'
 
+    def page(self, run_id: str) -> bytes:
+        return b'{"log_id":"a-log","top":0}'
+
     def series(self, run_id: str, **wanted: Any) -> dict[str, Any]:
         return {"series": [], "wanted": wanted}
 

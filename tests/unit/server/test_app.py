@@ -188,6 +188,12 @@ async def test_a_document_that_is_known_is_not_sent_again(client: httpx.AsyncCli
     assert other.status_code == 200
 
 
+async def test_a_run_opens_with_one_request(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/runs/latest/page")
+    assert answer.json() == {"log_id": "a-log", "top": 0}
+    assert answer.headers["cache-control"] == "no-store"
+
+
 async def test_what_is_edited_is_said_and_what_is_left_out_is_not(client: httpx.AsyncClient, hub: object) -> None:
     response = await client.patch("/api/runs/latest", json={"name": "Best", "tags": ["a"]})
     assert response.status_code == 200
