@@ -17,7 +17,6 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
 
 from federated_pneumonia_detection.federated import current_progress, progress_mod, watch_strategy
-from federated_pneumonia_detection.progress import FederatedProgressLogger
 
 CLIENTS, ROUNDS, STEPS = 3, 4, 20
 EXPERIMENT = "own Flower app"
@@ -26,7 +25,7 @@ EXPERIMENT = "own Flower app"
 def make_apps(log_dir: str) -> tuple[ServerApp, ClientApp]:
     # Clients run in processes of their own, which may have another working directory.
     log_dir = str(Path(log_dir).absolute())
-    client_app = ClientApp(mods=[progress_mod(log_dir, experiment_name=EXPERIMENT)])
+    client_app = ClientApp(mods=[progress_mod(log_dir)])
 
     @client_app.train()
     def train(message: Message, context: Context) -> Message:
@@ -53,11 +52,9 @@ def make_apps(log_dir: str) -> tuple[ServerApp, ClientApp]:
 
     @server_app.main()
     def main(grid: Grid, context: Context) -> None:
-        with FederatedProgressLogger(None, log_dir, EXPERIMENT, run_id=f"flwr-{context.run_id}") as logger:
-            strategy = watch_strategy(FedAvg(fraction_evaluate=0.0, min_available_nodes=CLIENTS), logger)
-            strategy.start(
-                grid=grid, initial_arrays=ArrayRecord({"w": Array(np.zeros(4))}), num_rounds=ROUNDS, timeout=300
-            )
+        strategy = FedAvg(fraction_evaluate=0.0, min_available_nodes=CLIENTS)
+        watch_strategy(strategy, log_dir=log_dir, experiment_name=EXPERIMENT)
+        strategy.start(grid=grid, initial_arrays=ArrayRecord({"w": Array(np.zeros(4))}), num_rounds=ROUNDS, timeout=300)
 
     return server_app, client_app
 

@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from federated_pneumonia_detection.federated.client_watch import current_progress, progress_mod, watch_client_app
+    from federated_pneumonia_detection.federated.batches import current_progress, watch_batches
+    from federated_pneumonia_detection.federated.client_watch import progress_mod, watch_client_app
     from federated_pneumonia_detection.federated.errors import AllClientsFailed, FederatedError, UnknownStrategy
     from federated_pneumonia_detection.federated.federated_metrics_collector import FederatedMetricsCollector
     from federated_pneumonia_detection.federated.federated_trainer import FederatedTrainer
@@ -25,6 +26,7 @@ __all__ = [
     "build_strategy",
     "current_progress",
     "progress_mod",
+    "watch_batches",
     "watch_client_app",
     "watch_strategy",
 ]
@@ -36,9 +38,10 @@ _HOME = {
     "FederatedTrainer": "federated_trainer",
     "UnknownStrategy": "errors",
     "build_strategy": "strategies",
-    "current_progress": "client_watch",
+    "current_progress": "batches",
     "progress_mod": "client_watch",
     "watch_client_app": "client_watch",
+    "watch_batches": "batches",
     "watch_strategy": "strategy_watch",
 }
 

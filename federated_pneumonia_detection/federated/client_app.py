@@ -14,7 +14,8 @@ from flwr.clientapp.typing import ClientAppCallable, Mod
 
 from federated_pneumonia_detection.config import ConfigError
 from federated_pneumonia_detection.data import DataError
-from federated_pneumonia_detection.federated.client_watch import current_progress, progress_mod
+from federated_pneumonia_detection.federated.batches import current_progress
+from federated_pneumonia_detection.federated.client_watch import progress_mod
 from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled
 from federated_pneumonia_detection.federated.hospitals import LocalImages, class_counts, local_images
 from federated_pneumonia_detection.federated.records import Order, Site
@@ -37,15 +38,15 @@ def build_client_app(*, mods: Sequence[Mod] = ()) -> ClientApp:
     """Make the client app.
 
     Args:
-        mods: more mods around training, inside the one that tells the progress.
+        mods: more mods around training, inside those that tell the progress and put failures in words.
     """
-    app = ClientApp(mods=[_failures_in_words])
+    app = ClientApp(mods=[progress_mod(), _failures_in_words])
 
     @app.query()
     def who(message: Message, context: Context) -> Message:
         return Message(RecordDict({_WHO: ConfigRecord({"client-id": Site.of(context).client_id})}), reply_to=message)
 
-    @app.train(mods=[progress_mod(), *mods])
+    @app.train(mods=list(mods))
     def train(message: Message, context: Context) -> Message:
         order = Order.from_record(message.content.config_records["config"])
         return Message(_train(order, Site.of(context), message.content), reply_to=message)

@@ -1,17 +1,18 @@
-"""The line at the client: a mod that tells when a client's rounds begin and end, and with what metrics.
+"""The line at the client: a mod that tells when a client's rounds begin and end, how they fail, and their batches.
 
 It touches no number: what a client sends is bit for bit what it would be without, and the user's code is not changed::
 
     app = ClientApp(mods=[progress_mod()])
 
-Inside a watched client `current_progress()` takes what happens within the round: steps and local epochs.
+Whatever goes wrong in the watching itself is told in the process's log, and the training goes on unwatched.
 """
 
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from contextvars import Token
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,21 +20,20 @@ from flwr.app import ConfigRecord, Context, Message, MessageType, MetricRecord
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable, Mod
 
+from federated_pneumonia_detection.federated.batches import BatchTeller, current_teller, leave, within
+from federated_pneumonia_detection.federated.harmless import harmless
 from federated_pneumonia_detection.federated.reply_metrics import WHO, config_of, fit_and_evaluated, metrics_of
-from federated_pneumonia_detection.federated.roster import client_name
+from federated_pneumonia_detection.federated.roster import clear_reason, client_name
 from federated_pneumonia_detection.federated.round_progress import RoundProgress
+from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.protocol import WebSocketManager
 
-__all__ = ["current_progress", "flower_run_id", "progress_mod", "watch_client_app"]
+__all__ = ["flower_run_id", "progress_mod", "watch_client_app"]
 
 _DEFAULT_LOG_DIR = "logs/progress"
-
-_progress: ContextVar[RoundProgress | None] = ContextVar("fpd_round_progress", default=None)
-
-
-def current_progress() -> RoundProgress | None:
-    """The progress of the client whose message is being handled here; `None` outside a watched client."""
-    return _progress.get()
+_ROUND = "fpd-round"
+# Of a traceback, its end: the innermost call says most.
+_DETAIL_CHARACTERS = 8_000
 
 
 def flower_run_id(context: Context) -> str | None:
@@ -52,21 +52,22 @@ def progress_mod(
     run_id: str | None = None,
     websocket_manager: WebSocketManager | None = None,
     client_id: Callable[[Context], str] = _client_id,
-    ends_with: str = MessageType.TRAIN,
 ) -> Mod:
-    """Make a mod that tells when a client's rounds begin and end, and with what metrics.
+    """Make a mod that tells a client's rounds: when they begin and end, with what metrics, and how they fail.
+
+    A round ends when the client's training does; where it is asked to evaluate after that, its metrics follow as the
+    round's `eval_metrics`. Batches are told where torch's optimizers take them, or by `watch_batches`, or by
+    `current_progress()`.
 
     Args:
-        log_dir: where the journal lies. The operator's own word, `log-dir` in the node's configuration, wins; a path
-            in a message is never looked at.
+        log_dir: where the journal lies. The operator's own word, `log-dir` in the node's configuration, wins; without
+            either it is `FPD_LOG_DIR`, else `logs/progress`. A path in a message is never looked at.
         experiment_name: what the run is called, where the server does not say.
         run_id: the run to join; else the one the server names (`run-id`), `FPD_RUN_ID`, or Flower's own number.
         websocket_manager: a manager in this process.
         client_id: what to call a client; by default `client_` and its partition number.
-        ends_with: the message that ends a client's round: `train`, or `evaluate` where the strategy evaluates on
-            every client it trains. Its metrics are the round's `eval_metrics`.
     """
-    return _ProgressMod(log_dir, experiment_name, run_id, websocket_manager, client_id, ends_with)
+    return _ProgressMod(log_dir, experiment_name, run_id, websocket_manager, client_id)
 
 
 @dataclass(frozen=True)
@@ -78,55 +79,110 @@ class _ProgressMod:
     run_id: str | None
     websocket_manager: WebSocketManager | None
     client_id: Callable[[Context], str]
-    ends_with: str
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         kind = message.metadata.message_type.partition(".")[0]
-        if kind not in (MessageType.TRAIN, self.ends_with):
+        if kind not in (MessageType.TRAIN, MessageType.EVALUATE):
             return call_next(message, context)
-        config = config_of(message)
-        progress = self._progress(config, context)
-        round_num = int(config.get("server-round", 0))
-        if kind == MessageType.TRAIN:
-            progress.start_round(round_num, config.get("total-rounds"))
-        else:
-            progress.round_num = round_num
-        token = _progress.set(progress)
+        watch = _ClientWatch(kind)
+        with harmless("watching a client's round"):
+            watch.begin(self, message, context)
         try:
             reply = call_next(message, context)
-            if not reply.has_error():
-                _end_round(progress, message, context, reply, kind=kind, ends_with=self.ends_with)
-                # A record of its own kind: strategies look at arrays and metrics only.
-                reply.content[WHO] = ConfigRecord({WHO: self.client_id(context)})
+            with harmless("telling the end of a client's round"):
+                watch.end(reply)
+        except BaseException as error:
+            with harmless("telling how a client failed"):
+                watch.fail(error)
+            raise
         finally:
-            _progress.reset(token)
-            progress.close()
+            with harmless("closing a client's journal"):
+                watch.close()
         return reply
 
-    def _progress(self, config: Mapping[str, Any], context: Context) -> RoundProgress:
+    def progress(self, config: Mapping[str, Any], context: Context) -> RoundProgress:
         named = str(config["run-id"]) if config.get("run-id") else flower_run_id(context)
+        operators = context.node_config.get("log-dir")
         return RoundProgress(
             self.client_id(context),
-            log_dir=str(context.node_config.get("log-dir") or self.log_dir or _DEFAULT_LOG_DIR),
+            log_dir=str(operators or self.log_dir or os.environ.get("FPD_LOG_DIR") or _DEFAULT_LOG_DIR),
             experiment_name=str(config.get("experiment") or self.experiment_name),
             run_id=self.run_id or named,
             websocket_manager=self.websocket_manager,
         )
 
 
-def _end_round(
-    progress: RoundProgress, message: Message, context: Context, reply: Message, *, kind: str, ends_with: str
-) -> None:
-    fit, evaluated = fit_and_evaluated(metrics_of(reply))
-    kept = f"fpd-fit-{message.metadata.run_id}"
-    if kind != ends_with:
-        # The round goes on until it is evaluated, perhaps in another process: Flower carries the state there.
-        context.state[kept] = MetricRecord({key: value for key, value in fit.items() if value is not None})
-        return
-    if kind == MessageType.EVALUATE:
-        evaluated = {**fit, **evaluated}
-        fit = dict(context.state.metric_records.get(kept, {}))
-    progress.end_round(progress.round_num, fit, evaluated)
+class _ClientWatch:
+    """What one message makes a client say. Each method may raise; the mod sees to it that nobody is hurt."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._progress: RoundProgress | None = None
+        self._token: Token[BatchTeller | None] | None = None
+        self._name: str | None = None
+
+    def begin(self, mod: _ProgressMod, message: Message, context: Context) -> None:
+        config = config_of(message)
+        progress = self._progress = mod.progress(config, context)
+        # Only a server that watches knows what to make of a name.
+        self._name = mod.client_id(context) if "run-id" in config else None
+        round_num = self._round(config, context)
+        if self._kind == MessageType.TRAIN:
+            self._token = within(progress)
+            progress.start_round(round_num, _total_rounds(config, context))
+        else:
+            progress.round_num = round_num
+
+    def end(self, reply: Message) -> None:
+        if (progress := self._progress) is None or progress.round_num is None:
+            return
+        if reply.has_error():  # a mod further in has made it of an exception
+            self._failed(progress, clear_reason(reply.error.reason), None)
+            return
+        fit, evaluated = fit_and_evaluated(metrics_of(reply))
+        if (teller := current_teller()) is not None:
+            teller.flush()
+        if self._kind == MessageType.EVALUATE:
+            fit, evaluated = {}, {**fit, **evaluated}
+        progress.end_round(None, fit, evaluated)
+        if self._name is not None:
+            # A record of its own kind: strategies look at arrays and metrics only.
+            reply.content.setdefault(WHO, ConfigRecord({WHO: self._name}))
+
+    def fail(self, error: BaseException) -> None:
+        if (progress := self._progress) is None or progress.round_num is None:
+            return
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        detail = "".join(traceback.format_exception(error))
+        text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        self._failed(progress, text, detail[-_DETAIL_CHARACTERS:])
+
+    def _failed(self, progress: RoundProgress, text: str, detail: str | None) -> None:
+        # A client that stops because it was asked to has not failed.
+        run_id = progress.logger.run_id
+        if run_id is None or CancelWatch(progress.logger.log_dir, run_id).asked() is None:
+            progress.error(text, detail)
+
+    def close(self) -> None:
+        if self._token is not None:
+            leave(self._token)
+        if self._progress is not None:
+            self._progress.close()
+
+    def _round(self, config: Mapping[str, Any], context: Context) -> int:
+        """The round by the server's word; else counted here, where Flower keeps a client's state between messages."""
+        if (told := config.get("server-round")) is not None:
+            return int(told)
+        before = int(context.state.metric_records.get(_ROUND, {"n": 0})["n"])  # type: ignore[arg-type]
+        now = before + 1 if self._kind == MessageType.TRAIN or before == 0 else before
+        context.state[_ROUND] = MetricRecord({"n": now})
+        return now
+
+
+def _total_rounds(config: Mapping[str, Any], context: Context) -> int | None:
+    # The key of Flower's own examples, for a server that says nothing.
+    told: Any = config.get("total-rounds") or context.run_config.get("num-server-rounds")
+    return told if isinstance(told, int) else None
 
 
 def watch_client_app(app: ClientApp, mod: Mod) -> ClientApp:

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from flwr.app import ConfigRecord, Message
+from flwr.app import Message
 
 __all__ = ["WEIGHT", "WHO", "config_of", "fit_and_evaluated", "metrics_of"]
 
 WEIGHT = "num-examples"
 """Flower's key for the weight of a reply."""
 
-WHO = "client-id"
+WHO = "fpd-client"
 """The record of a reply, and the key in it, that says who sent it."""
 
 _EVAL_WEIGHT = "val-examples"
@@ -21,8 +21,8 @@ _EVAL_WEIGHT = "val-examples"
 
 def config_of(message: Message) -> Mapping[str, Any]:
     """The configuration that came with a message."""
-    records = message.content.config_records
-    return records.get("config") or next(iter(records.values()), ConfigRecord())
+    # Under whatever key the strategy puts it.
+    return {key: value for record in message.content.config_records.values() for key, value in record.items()}
 
 
 def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class RoundProgress:
         )
         # The round that is open, `None` between rounds.
         self.round_num: int | None = None
+        # How many batches and local epochs were told.
+        self.steps_told = self.epochs_told = 0
 
     def start_round(self, round_num: int, total_rounds: int | None) -> None:
         """A round begins."""
@@ -75,11 +77,13 @@ class RoundProgress:
 
     def step(self, epoch: int, step: int, total_steps: int | None, metrics: Mapping[str, Any]) -> None:
         """A batch was trained; epochs are counted within the round."""
+        self.steps_told += 1
         if self.round_num is not None:
             self.logger.log_step(epoch, step, total_steps, metrics)
 
     def local_epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
         """A local epoch is over."""
+        self.epochs_told += 1
         if self.round_num is not None:
             self.logger.log_local_epoch(self.round_num, epoch, metrics)
 
@@ -90,10 +94,10 @@ class RoundProgress:
         self.logger.log_round_end(self.round_num if round_num is None else round_num, fit_metrics, eval_metrics)
         self.round_num = None
 
-    def error(self, message: str) -> None:
-        """This client's part of the run failed."""
+    def error(self, message: str, detail: str | None = None) -> None:
+        """This client's part of the run failed: one clear line, and what helps to see why."""
         self.round_num = None
-        self.logger.log_training_error(message)
+        self.logger.log_training_error(message, detail)
 
     def close(self) -> None:
         """End the logger; what was said stays."""

@@ -1,13 +1,16 @@
-"""The line at the strategy: its rounds, aggregates and failed clients, told from outside.
+"""The line at the strategy: its rounds, aggregates, failed clients and its end, told from outside.
 
 The arithmetic is untouched, and nothing is subclassed::
 
-    watch_strategy(strategy, logger).start(grid=grid, ...)
+    strategy = watch_strategy(FedAvg(...))
+
+Whatever goes wrong in the watching itself is told in the process's log, and the rounds go on unwatched.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +20,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 
+from federated_pneumonia_detection.federated.harmless import harmless
 from federated_pneumonia_detection.federated.reply_metrics import WEIGHT, WHO, metrics_of
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.progress import FederatedProgressLogger
@@ -25,92 +29,198 @@ __all__ = ["watch_strategy"]
 
 S = TypeVar("S", bound=Strategy)
 
+_DEFAULT_LOG_DIR = "logs/progress"
+_AROUND = ("start", "configure_train", "configure_evaluate", "aggregate_train", "aggregate_evaluate")
+
+
+def watch_strategy(
+    strategy: S,
+    logger: FederatedProgressLogger | None = None,
+    *,
+    log_dir: str | None = None,
+    experiment_name: str | None = None,
+    run_id: str | None = None,
+    roster: Roster | None = None,
+    say_end: bool = True,
+) -> S:
+    """Tell the rounds of `strategy`; returns the same strategy.
+
+    The bound methods of this instance are replaced, its class is not: what checks a strategy's class still holds. Of
+    strategies one inside the other (differential privacy), watch the outermost.
+
+    Args:
+        strategy: any strategy of Flower's Message API.
+        logger: a logger without a client id, `FederatedProgressLogger(None, …)`, which stays open; without one,
+            `start` opens one of its own, by what follows.
+        log_dir: where the journal lies; `FPD_LOG_DIR` if left out, else `logs/progress`.
+        experiment_name: what the run is called; the app's name (`publisher/app`) if left out.
+        run_id: what programs call the run; `FPD_RUN_ID` if left out, else Flower's own number, as `flwr-<id>`.
+        roster: names by node; without it a client is named as it names itself, or by its node number.
+        say_end: whether the end of `start` is the end of the run: `training_complete`, or `training_error` where no
+            client ever answered.
+    """
+    watch = _StrategyWatch(strategy, logger, _Named(log_dir, experiment_name, run_id), roster, say_end=say_end)
+    for name in _AROUND:
+        setattr(strategy, name, getattr(watch, name))
+    return strategy
+
+
+@dataclass(frozen=True)
+class _Named:
+    log_dir: str | None
+    experiment_name: str | None
+    run_id: str | None
+
+    def logger(self, strategy: Strategy, grid: Grid | None, total_rounds: int | None) -> FederatedProgressLogger:
+        run = None if grid is None else grid.run
+        flowers = None if run is None or os.environ.get("FPD_RUN_ID") else f"flwr-{run.run_id}"
+        return FederatedProgressLogger(
+            None,
+            self.log_dir or os.environ.get("FPD_LOG_DIR") or _DEFAULT_LOG_DIR,
+            self.experiment(grid),
+            run_id=self.run_id or flowers,
+            run_start={"total_rounds": total_rounds, "config": {"strategy": type(strategy).__name__}},
+        )
+
+    def experiment(self, grid: Grid | None) -> str:
+        return self.experiment_name or (grid.run.fab_id if grid is not None else "") or "federated"
+
 
 @dataclass
 class _Round:
     """What the server has seen of the open round."""
 
+    number: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     answered: int = 0
     evaluated_images: float = 0
     fit: dict[str, Any] = field(default_factory=dict)
     evaluated: dict[str, Any] = field(default_factory=dict)
+    is_over: bool = True
 
 
 class _StrategyWatch:
     """The watching side of `watch_strategy`; each method stands around the strategy's own of the same name."""
 
-    def __init__(self, strategy: Strategy, logger: FederatedProgressLogger, roster: Roster, *, say_end: bool) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        logger: FederatedProgressLogger | None,
+        named: _Named,
+        roster: Roster | None,
+        *,
+        say_end: bool,
+    ) -> None:
         self.logger = logger
-        self.roster = roster
+        self.roster = Roster() if roster is None else roster
         self.say_end = say_end
         self.total_rounds: int | None = None
         self.round = _Round()
         self.any_answer = False
         self.last: dict[str, Any] = {}
+        self._strategy = strategy
+        self._named = named
+        self._opened: FederatedProgressLogger | None = None
+        self._experiment = ""
         self._sent: list[Message] = []
-        self._own: Any = {
-            name: getattr(strategy, name)
-            for name in ("start", "configure_train", "configure_evaluate", "aggregate_train", "aggregate_evaluate")
-        }
+        self._own: Any = {name: getattr(strategy, name) for name in _AROUND}
 
     def start(self, *args: Any, **kwargs: Any) -> Result:
+        began = time.monotonic()
+        with harmless("watching a strategy's start"):
+            args, kwargs = self._begin(args, kwargs)
+        try:
+            result: Result = self._own["start"](*args, **kwargs)
+        except BaseException as error:
+            with harmless("telling how a run failed"):
+                if self.say_end and self.logger is not None:
+                    self.logger.log_training_error(f"{type(error).__name__}: {error}")
+            raise
+        else:
+            with harmless("telling a run's end"):
+                self._close_round({})
+                if self.say_end:
+                    self._end(time.monotonic() - began)
+            return result
+        finally:
+            with harmless("closing the server's journal"):
+                self._close()
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         call = inspect.signature(self._own["start"]).bind(*args, **kwargs)
         call.apply_defaults()
-        self.total_rounds = call.arguments["num_rounds"]
-        call.arguments["train_config"] = self._tell_clients(call.arguments["train_config"])
-        call.arguments["evaluate_config"] = self._tell_clients(call.arguments["evaluate_config"])
-        call.arguments["evaluate_fn"] = self._around_evaluation(call.arguments["evaluate_fn"])
-        began = time.monotonic()
-        try:
-            result: Result = self._own["start"](*call.args, **call.kwargs)
-        except BaseException as error:
-            if self.say_end:
-                self.logger.log_training_error(f"{type(error).__name__}: {error}")
-            raise
-        if self.say_end:
-            self._end(time.monotonic() - began)
-        return result
+        given = call.arguments
+        self.total_rounds, self.any_answer, self.last = given.get("num_rounds"), False, {}
+        self._open(given.get("grid"))
+        if "evaluate_fn" in given:
+            given["evaluate_fn"] = self._around_evaluation(given["evaluate_fn"])
+        return call.args, call.kwargs
 
-    def _tell_clients(self, config: ConfigRecord | None) -> ConfigRecord:
-        told = ConfigRecord() if config is None else config
-        if self.total_rounds is not None:
-            told.setdefault("total-rounds", self.total_rounds)
-        if (run_id := getattr(self.logger, "run_id", None)) is not None:
-            told.setdefault("run-id", run_id)
-        return told
+    def _open(self, grid: Grid | None) -> None:
+        if self.logger is None:
+            self.logger = self._opened = self._named.logger(self._strategy, grid, self.total_rounds)
+            self._experiment = self._named.experiment(grid)
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self.logger = self._opened = None
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
+        with harmless("telling a round's beginning"):
+            self._open(grid)
+            self._close_round({})
+            self._tell_clients(config)
         messages = self._noted(self._own["configure_train"](server_round, arrays, config, grid))
-        self.round = _Round()
-        self.logger.log_round_start(server_round, self.total_rounds)
+        with harmless("telling a round's beginning"):
+            self.round = _Round(server_round, is_over=False)
+            if self.logger is not None:
+                self.logger.log_round_start(server_round, self.total_rounds)
         return messages
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
+        with harmless("telling clients of the run"):
+            self._tell_clients(config)
         return self._noted(self._own["configure_evaluate"](server_round, arrays, config, grid))
+
+    def _tell_clients(self, config: ConfigRecord) -> None:
+        if self.total_rounds is not None:
+            config.setdefault("total-rounds", self.total_rounds)
+        if (run_id := getattr(self.logger, "run_id", None)) is not None:
+            config.setdefault("run-id", run_id)
+        if self._opened is not None:
+            config.setdefault("experiment", self._experiment)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         received = list(replies)
-        self.round.answered = self._look(server_round, received)
-        self.any_answer = self.any_answer or self.round.answered > 0
+        with harmless("telling who answered"):
+            self.round.answered = self._look(server_round, received)
+            self.any_answer = self.any_answer or self.round.answered > 0
         arrays, metrics = self._own["aggregate_train"](server_round, received)
-        self.round.fit = dict(metrics or {})
+        with harmless("telling what a round made"):
+            self.round.fit = dict(metrics or {})
+            if arrays is None and self.round.answered and self.logger is not None:
+                failed = f", {len(self.round.failed)} failed" if self.round.failed else ""
+                text = f"the strategy made no model of {self.round.answered} answers{failed}: the one before stays"
+                self.logger.log_alert("warning", f"Round {server_round} changed nothing", text)
         return arrays, metrics
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         received = list(replies)
-        self._look(server_round, received)
-        self.round.evaluated_images = sum(
-            float(metrics_of(reply).get(WEIGHT, 0)) for reply in received if not reply.has_error()
-        )
+        with harmless("telling who evaluated"):
+            self._look(server_round, received)
+            self.round.evaluated_images = sum(
+                float(metrics_of(reply).get(WEIGHT, 0)) for reply in received if not reply.has_error()
+            )
         metrics: MetricRecord | None = self._own["aggregate_evaluate"](server_round, received)
-        self.round.evaluated = dict(metrics or {})
+        with harmless("telling what clients evaluated"):
+            self.round.evaluated = dict(metrics or {})
         return metrics
 
     def _around_evaluation(
@@ -119,8 +229,9 @@ class _StrategyWatch:
         # Flower calls this last in a round, so it is where the round's end is known.
         def evaluated(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
             metrics = evaluate(server_round, arrays) if evaluate else None
-            if server_round > 0:
-                self._close_round(server_round, dict(metrics or {}))
+            with harmless("telling a round's end"):
+                if server_round > 0:
+                    self._close_round(dict(metrics or {}))
             return metrics
 
         return evaluated
@@ -144,43 +255,35 @@ class _StrategyWatch:
             name, reason = self.roster.name(node), clear_reason(reply.error.reason)
             if name not in self.round.failed:
                 self.round.failed[name] = reason
-                self.logger.log_client_failed(server_round, name, reason)
+                if self.logger is not None:
+                    self.logger.log_client_failed(server_round, name, reason)
         return answered
 
-    def _close_round(self, server_round: int, central: dict[str, Any]) -> None:
-        now = self.round
+    def _close_round(self, central: dict[str, Any]) -> None:
+        now, logger = self.round, self.logger
+        if now.is_over or logger is None:
+            return
+        now.is_over = True
         evaluated = {**now.evaluated, **central}
         if now.evaluated and "num_samples" not in evaluated:
             evaluated["num_samples"] = now.evaluated_images
         fit = {key: value for key, value in now.fit.items() if not key.startswith(("val_", "val-", "num-"))}
-        self.last = evaluated or fit
-        self.logger.log_round_aggregated(server_round, self.last, now.answered, list(now.failed))
-        self.logger.log_round_end(server_round, fit, evaluated)
+        self.last = {**(evaluated or fit), **self._privacy_spent()}
+        logger.log_round_aggregated(now.number, self.last, now.answered, list(now.failed))
+        logger.log_round_end(now.number, fit, evaluated)
+
+    def _privacy_spent(self) -> dict[str, float]:
+        """The privacy budget spent so far, where the strategy keeps account of it."""
+        ask = getattr(self._strategy, "privacy_spent", None)
+        spent = ask() if callable(ask) else None
+        return {} if spent is None else {"epsilon": float(spent.epsilon), "delta": float(spent.delta)}
 
     def _end(self, duration_s: float) -> None:
+        if (logger := self.logger) is None:
+            return
         if not self.any_answer:
             who, why = next(iter(self.round.failed.items()), ("nobody", "no client was asked"))
-            self.logger.log_training_error(f"no client sent an update: {who}: {why}")
+            logger.log_training_error(f"no client sent an update: {who}: {why}")
             return
         ending = {"total_rounds": self.total_rounds, "duration_seconds": round(duration_s, 3)}
-        self.logger.log_training_complete({**ending, **self.last})
-
-
-def watch_strategy(
-    strategy: S, logger: FederatedProgressLogger, *, roster: Roster | None = None, say_end: bool = True
-) -> S:
-    """Tell the rounds of `strategy` to `logger`; returns the same strategy.
-
-    The bound methods of this instance are replaced, its class is not: what checks a strategy's class still holds.
-
-    Args:
-        strategy: any strategy of Flower's Message API.
-        logger: a logger without a client id, `FederatedProgressLogger(None, …)`.
-        roster: names by node; without it a client is named by its node number.
-        say_end: whether the end of `start` is the end of the run: `training_complete`, or `training_error` where no
-            client ever answered.
-    """
-    watch = _StrategyWatch(strategy, logger, Roster() if roster is None else roster, say_end=say_end)
-    for name in ("start", "configure_train", "configure_evaluate", "aggregate_train", "aggregate_evaluate"):
-        setattr(strategy, name, getattr(watch, name))
-    return strategy
+        logger.log_training_complete({**ending, **self.last})

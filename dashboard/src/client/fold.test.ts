@@ -294,6 +294,20 @@ describe("a federated run", () => {
     expect(model.best).toEqual({ metric: "val_auroc", value: 0.9, at: 1 });
   });
 
+  it("keeps what a client trained when its evaluation is told after that", () => {
+    const model = folded([
+      fedStart(),
+      say("round_start", { round: 1, total_rounds: 3, client_id: "a" }),
+      say("round_end", { round: 1, client_id: "a", fit_metrics: { train_loss: 0.4 }, eval_metrics: {} }),
+      say("round_end", { round: 1, client_id: "a", fit_metrics: {}, eval_metrics: { val_loss: 0.3 } }),
+    ]);
+    expect(model.rounds[0]?.clients.a).toMatchObject({
+      duration: 1000,
+      fit: { train_loss: 0.4 },
+      evaluation: { val_loss: 0.3 },
+    });
+  });
+
   it("says who failed and why, and forgives a client that comes back", () => {
     const failed = folded([
       fedStart(),

@@ -330,11 +330,14 @@ function roundEnd(draft: Draft, message: Message, clientId: string | null, at: n
   const round = integer(message.round);
   if (round === null || clientId === null) return;
   const cell = cellAt(draft, clientId, round, at);
+  // Told again when a client that has sent its update has evaluated, too.
+  const isAgain = cell.sent !== null && cell.fit !== null;
+  const fit = metricsOf(message.fit_metrics);
   draft.setCell({
     ...cell,
-    sent: at,
-    duration: cell.started === null ? null : at - cell.started,
-    fit: metricsOf(message.fit_metrics),
+    sent: isAgain ? cell.sent : at,
+    duration: isAgain ? cell.duration : cell.started === null ? null : at - cell.started,
+    fit: isAgain && Object.keys(fit).length === 0 ? cell.fit : fit,
     evaluation: metricsOf(message.eval_metrics),
   });
 }

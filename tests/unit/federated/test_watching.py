@@ -2,72 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from flower_strangers import MakeApp, bits, run, told, types
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.mod import message_size_mod
 from flwr.serverapp import Grid, ServerApp
-from flwr.serverapp.strategy import FedAdam, FedAvg, FedProx, FedTrimmedAvg, Result, Strategy
+from flwr.serverapp.strategy import FedAdam, FedAvg, FedProx, FedTrimmedAvg, Strategy
 
-from federated_pneumonia_detection.federated.client_watch import current_progress, progress_mod, watch_client_app
+from federated_pneumonia_detection.federated.batches import current_progress
+from federated_pneumonia_detection.federated.client_watch import progress_mod, watch_client_app
 from federated_pneumonia_detection.federated.grid import GuardedGrid
 from federated_pneumonia_detection.federated.local_engine import run_local
 from federated_pneumonia_detection.federated.roster import Roster
 from federated_pneumonia_detection.federated.strategy_watch import watch_strategy
 from federated_pneumonia_detection.progress import FederatedProgressLogger
-
-MakeApp = Callable[..., ClientApp]
-
-
-def run(
-    app: ClientApp,
-    strategy: Strategy,
-    node_configs: list[dict[str, object]],
-    *,
-    rounds: int = 2,
-    evaluate_fn: Any = None,
-    watch: Callable[[Strategy], Strategy] = lambda strategy: strategy,
-) -> Result:
-    """Run a stranger's server app over an embedded grid."""
-    results: list[Result] = []
-    server = ServerApp()
-
-    @server.main()
-    def main(grid: Grid, context: Context) -> None:
-        weights = ArrayRecord({"w": Array(np.linspace(0, 1, 7, dtype=np.float32))})
-        guarded = GuardedGrid(grid, roster=Roster(), check=lambda: None, poll_s=0.001)
-        results.append(
-            watch(strategy).start(
-                grid=guarded, initial_arrays=weights, num_rounds=rounds, timeout=60, evaluate_fn=evaluate_fn
-            )
-        )
-
-    run_local(server, app, node_configs)
-    return results[0]
-
-
-def told(log_dir: Path, client_id: str | None = None) -> list[dict[str, Any]]:
-    found = []
-    for path in sorted(log_dir.glob("*.jsonl")):
-        first, *lines = map(json.loads, path.read_text().splitlines())
-        if first["client_id"] == client_id:
-            found += [line for line in lines if line["type"] != "journal_end"]
-    return found
-
-
-def types(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["type"] for message in messages]
-
-
-def bits(result: Result) -> str:
-    return hashlib.sha256(b"".join(array.numpy().tobytes() for array in result.arrays.values())).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +117,10 @@ def test_a_failing_client_is_named_even_where_only_flower_knows_the_node(
     (failed,) = [m for m in told(tmp_path) if m["type"] == "client_failed"]
     assert (failed["client_id"], failed["round"]) == ("client_1", 2)
     assert failed["error"] == "ValueError: the images of round 2 are gone"
-    assert types(told(tmp_path, "client_1")) == ["round_start", "round_end", "round_start"]
+    assert types(told(tmp_path, "client_1")) == ["round_start", "round_end", "round_start", "training_error"]
+    error = told(tmp_path, "client_1")[-1]
+    assert error["error"] == failed["error"]
+    assert "the images of round 2 are gone" in error["detail"].splitlines()[-1]
 
 
 def test_a_run_without_any_update_ends_as_an_error_whatever_flower_says(
@@ -216,17 +173,19 @@ def evaluating(app: ClientApp) -> ClientApp:
     return app
 
 
-def test_where_clients_evaluate_a_round_ends_with_that(
+def test_where_clients_evaluate_that_follows_as_the_rounds_evaluation(
     adding_app: MakeApp, node_configs: list[dict[str, object]], tmp_path: Path
 ) -> None:
-    app = evaluating(adding_app(mods=[progress_mod(str(tmp_path), ends_with="evaluate")]))
+    app = evaluating(adding_app(mods=[progress_mod(str(tmp_path))]))
     with FederatedProgressLogger(None, tmp_path, "strangers", run_id="r1") as logger:
         run(app, FedAvg(), node_configs, watch=lambda strategy: watch_strategy(strategy, logger))
 
     messages = told(tmp_path, "client_2")
-    assert types(messages) == ["round_start", "round_end"] * 2
+    assert types(messages) == ["round_start", "round_end", "round_end"] * 2
     assert messages[1]["fit_metrics"] == {"train_loss": pytest.approx(1 / 3), "num_samples": 30}
-    assert messages[1]["eval_metrics"] == {"val_loss": 2.0, "num_samples": 5}
+    assert messages[1]["eval_metrics"] == {}
+    assert (messages[2]["round"], messages[2]["fit_metrics"]) == (1, {})
+    assert messages[2]["eval_metrics"] == {"val_loss": 2.0, "num_samples": 5}
     aggregated = [m for m in told(tmp_path) if m["type"] == "round_aggregated"]
     assert aggregated[0]["metrics"]["val_loss"] == 1.0
     assert aggregated[0]["metrics"]["num_samples"] == 15
