@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 import types
 import typing
+from pathlib import Path
 from typing import Any
 
 import click
@@ -109,9 +111,14 @@ def cli_page() -> str:
 
 def http_page() -> str:
     """Every path of the server, from its OpenAPI."""
-    from federated_pneumonia_detection.server import ServerSettings, create_app
+    from federated_pneumonia_detection.server import ServerSettings
+    from federated_pneumonia_detection.server.app import create_app, make_service
 
-    api = create_app(ServerSettings()).openapi()
+    # In a directory of its own: a server may hold the database of this one.
+    with tempfile.TemporaryDirectory() as folder:
+        service = make_service(ServerSettings(log_dir=Path(folder, "logs")))
+        api = create_app(service=service).openapi()
+        service.close()
     lines = [GENERATED, "# HTTP and WebSocket\n", one_paragraph(api["info"].get("description")), ""]
     for path, methods in api["paths"].items():
         for method, told in methods.items():
