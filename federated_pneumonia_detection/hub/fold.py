@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from federated_pneumonia_detection.hub.fields import integer, mapping, number, text
+from federated_pneumonia_detection.hub.fields import integer, mapping, text
+from federated_pneumonia_detection.hub.fold_attempts import KEY_METRICS, Curve, Past, begins_from, put_together
 from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of
 from federated_pneumonia_detection.hub.state import (
-    Best,
+    Attempt,
     ClientState,
     End,
-    Metrics,
     RunFields,
     RunState,
     RunStatus,
@@ -26,19 +26,15 @@ from federated_pneumonia_detection.hub.state import (
     is_lost,
 )
 from federated_pneumonia_detection.hub.times import before, earlier, later, seconds
-from federated_pneumonia_detection.progress.messages import TERMINAL
 
 __all__ = ["KEY_METRICS", "Folding", "fold", "fold_all"]
-
-KEY_METRICS = ("val_auroc", "val_recall", "val_accuracy", "val_loss")
-"""What a sparkline shows: the first of these that the run reports."""
 
 # Messages that only whoever leads a run writes: seen without a client, they prove that not only clients log.
 _LEADS = frozenset(
     {"run_start", "epoch_start", "epoch_end", "step", "round_start", "round_end", "round_aggregated", "test_curves"}
 )
-# Messages in which a number of the attempt may stand.
-_NAME_THEIR_ATTEMPT = TERMINAL | {"run_start"}
+# Messages about a run as a whole, of none of its attempts.
+_OF_NO_ATTEMPT = frozenset({"run_queued", "run_edited"})
 _KEPT_SPANS = 20
 _SETUP = ("model", "seed", "partition", "alpha", "strategy")
 
@@ -90,11 +86,17 @@ class Folding:
         self._begin(state)
 
     def _begin(self, state: RunState) -> None:
-        self._run = _Draft(*astuple(state))
+        self._run = run = _Draft(*astuple(state))
+        attempts = {attempt.attempt: attempt for attempt in state.attempts}
+        own = attempts.pop(state.attempt, None)
+        self._earlier = {number: Past(attempt) for number, attempt in attempts.items()}
+        # The last epoch or round that this attempt keeps of those before it; None where nobody told.
+        self._from = None if own is None else own.from_
+        of = run if own is None else own
+        self._curve = Curve(of.key_metric, of.key_series, of.metrics, of.metrics_at, of.n, of.rounds_with_failures)
         self._pacing = Pacing(state.pace)
         self._clients = {client.client_id: ClientFolding(client) for client in state.clients}
         self._spans = {span.number: _Span(*astuple(span)) for span in state.spans}
-        self._series, self._has_new_points = dict(state.key_series), False
         self._told = set(state.told)
         # The times that each message is compared with, as numbers.
         self._updated_s, self._started_s = seconds(state.updated_at), seconds(state.start_time)
@@ -112,12 +114,11 @@ class Folding:
             run.clients = tuple(sorted(clients, key=lambda c: (seconds(c.first_seen) or 0.0, c.client_id)))
             self._drop_old_spans()
             run.spans = tuple(Span(*astuple(span)) for _, span in sorted(self._spans.items()))
-            if self._has_new_points:
-                run.key_series, self._has_new_points = tuple(sorted(self._series.items())), False
+            self._put_curve(run)
             run.told = tuple(sorted(self._told))
             if run.begun is not None:
                 run.start_time = run.begun
-            _settle(run)
+            _settle(run, self._from or 0)
             self._frozen = RunState(*astuple(run))
         return self._frozen
 
@@ -137,26 +138,89 @@ class Folding:
             run.updated_at, self._updated_s = time, time_s
         if client_id is not None and type(client_id) is not str:
             client_id = str(client_id)
-        if client_id is None and type_ in _NAME_THEIR_ATTEMPT and (attempt := _attempt(message)) > run.attempt:
-            # Its end may be read before its beginning: what the hub says stands in a journal of its own.
-            self._begin(_afresh(run, self._told, time))
-            run, self._frozen = self._run, None
-            run.attempt = attempt
-        elif run.attempt > 1 and _less(time_s, self._begun_s) and _is_of_another_attempt(type_, message, run.attempt):
-            # What an earlier attempt still had to say is history, and changes nothing of this one.
-            return
+        attempt = message.get("attempt")
+        if attempt is not None or run.attempt > 1:
+            number = self._attempt_of(type_, attempt, time_s)
+            if number > run.attempt:
+                # Its end may be read before its beginning: what the hub says stands in a journal of its own.
+                run = self._go_on(number, type_, message, time)
+            elif number < run.attempt:
+                # What an earlier attempt still had to say is history, and changes of this one only what it keeps.
+                self._take_late(number, type_, message, client_id, time)
+                return
         if client_id is not None:
             self._client(client_id, time).take(type_, message, time, time_s)
         elif type_ in _LEADS:
             run.led = True
-        if type_ not in HUB_SAYS:
+        about = message.get("about")
+        if about is None and type_ not in HUB_SAYS:
             self._hear(message, client_id is None, time, time_s)
         handler = _HANDLERS.get(type_)
         if handler is not None:
             handler(self, message, client_id, time)
+        if type(about) is str:
+            self._told.add(about)
+
+    def _attempt_of(self, type_: str, told: object, time_s: float | None) -> int:
+        """Which attempt a message is of: the one it names, else the first.
+
+        Runs that were written before messages named their attempt go by the clock: a second `run_start` that does not
+        say what it goes on from tells them.
+        """
+        current = self._run.attempt
+        if type_ in _OF_NO_ATTEMPT:
+            return current
+        named = integer(told)
+        if named is not None and named >= 1:
+            return named
+        if current > 1 and self._from is None and self._begun_s is not None and not _less(time_s, self._begun_s):
+            return current
+        unnamed = [past for past in self._earlier.values() if past.number > 1 and past.started and past.from_ is None]
+        return max((past.number for past in unnamed if not _less(time_s, past.begun_s)), default=1)
+
+    def _go_on(self, number: int, type_: str, message: Mapping[str, Any], time: str) -> _Draft:
+        """The next attempt begins."""
+        past, earlier_ones = self._as_past(), self._earlier
+        by_the_clock = type_ == "run_start" and begins_from(message, None) is None
+        self._begin(_afresh(self._run, self._told, number, time if by_the_clock else None))
+        self._earlier = {**earlier_ones, past.number: past}
+        self._frozen = None
+        return self._run
+
+    def _take_late(self, number: int, type_: str, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        past = self._earlier.get(number)
+        if past is None:
+            past = self._earlier[number] = Past(Attempt(number))
+        past.take(type_, message, client_id, time)
         about = message.get("about")
         if type(about) is str:
             self._told.add(about)
+
+    def _as_past(self) -> Past:
+        run, end = self._run, self._run.end
+        return Past(
+            Attempt(
+                run.attempt,
+                from_=self._from,
+                reached=max(run.epoch, run.round),
+                started=run.begun,
+                ended=None if end is None else end.time,
+                how=None if end is None else end.status,
+            ),
+            self._curve,
+        )
+
+    def _put_curve(self, run: RunFields) -> None:
+        curve = self._curve
+        if run.attempt > 1:
+            put_together(run, self._as_past(), self._earlier.values())
+            return
+        run.key_metric, run.best = curve.key_metric, curve.best
+        run.metrics, run.metrics_at, run.n = curve.metrics, curve.metrics_at, curve.n
+        if curve.is_new:
+            run.key_series, curve.is_new = tuple(sorted(curve.series.items())), False
+        if len(run.rounds_with_failures) != len(curve.failures):
+            run.rounds_with_failures = tuple(sorted(curve.failures))
 
     def _hear(self, message: Mapping[str, Any], is_leaders: bool, time: str, time_s: float | None) -> None:
         # A sign of life: of whoever leads the run, or of a client.
@@ -209,6 +273,7 @@ class Folding:
             run.attempt = max(run.attempt, integer(message.get("attempt")) or 1)
             run.begun = earlier(run.begun, time)
             self._begun_s = seconds(run.begun)
+            self._goes_on_from(message)
         run.total_epochs = integer(message.get("total_epochs")) or run.total_epochs
         run.total_rounds = integer(message.get("total_rounds")) or run.total_rounds
         run.num_clients = integer(config.get("num_clients")) or run.num_clients
@@ -216,7 +281,18 @@ class Folding:
         run.split_sizes = sizes or run.split_sizes
         run.split_cases = cases or run.split_cases
         run.setup = setup or run.setup
-        run.n = run.n if run.n is not None else sizes.get("val")
+        self._curve.n = self._curve.n if self._curve.n is not None else sizes.get("val")
+
+    def _goes_on_from(self, message: Mapping[str, Any]) -> None:
+        run = self._run
+        if run.attempt == 1:
+            return
+        self._from = begins_from(message, self._from)
+        kept = self._from or 0
+        if run.mode == "federated":
+            run.round, run.aggregated_round = max(run.round, kept), max(run.aggregated_round, kept)
+        else:
+            run.epoch = max(run.epoch, kept)
 
     def _epoch_start(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
@@ -238,7 +314,7 @@ class Folding:
         span = self._spans.get(epoch) or self._span(epoch)
         span.closed = later(span.closed, time) if span.closed else time or None
         if message.get("phase") == "val":
-            self._measured(mapping(message.get("metrics")), epoch, run.split_sizes.get("val"))
+            self._curve.measured(mapping(message.get("metrics")), epoch, None)
 
     def _step(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
@@ -275,16 +351,16 @@ class Folding:
         self._span(round_).closed = time
         failed = message.get("failed_clients")
         if isinstance(failed, list) and failed:
-            self._failed_in(round_)
+            self._curve.failures.add(round_)
         metrics = mapping(message.get("metrics"))
-        self._measured(metrics, round_, integer(metrics.get("num_samples")))
+        self._curve.measured(metrics, round_, integer(metrics.get("num_samples")))
 
     def _client_failed(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         round_ = integer(message.get("round"))
         if not round_ and client_id in self._clients:
             round_ = self._clients[client_id].state().round
         if round_:
-            self._failed_in(round_)
+            self._curve.failures.add(round_)
 
     def _end(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
@@ -327,26 +403,6 @@ class Folding:
         self._run.mode = "federated"
         self._run.round = max(self._run.round, round_)
 
-    def _failed_in(self, round_: int) -> None:
-        self._run.rounds_with_failures = tuple(sorted({*self._run.rounds_with_failures, round_}))
-
-    def _measured(self, metrics: Metrics, at: int, n: int | None) -> None:
-        """Newer validation metrics, or an older epoch's that came late."""
-        run = self._run
-        if run.metrics_at is None or at >= run.metrics_at:
-            run.metrics, run.metrics_at, run.n = metrics, at, n if n is not None else run.n
-        key = run.key_metric or next((name for name in KEY_METRICS if number(metrics.get(name)) is not None), None)
-        if key is None or key not in metrics:
-            return
-        value, is_told_again = number(metrics[key]), at in self._series
-        run.key_metric, self._series[at], self._has_new_points = key, value, True
-        if is_told_again:
-            run.best = _best(key, self._series)
-        elif value is not None and (
-            run.best is None or _rank(key, value, at) > _rank(key, run.best.value, run.best.at)
-        ):
-            run.best = Best(key, value, at)
-
     def _open(self, number: int, time: str) -> None:
         span = self._span(number)
         span.opened = earlier(span.opened, time) if span.opened else time or None
@@ -382,34 +438,39 @@ _HANDLERS = {
 }
 
 
-def _attempt(message: Mapping[str, Any]) -> int:
-    return integer(message.get("attempt")) or 1
+def _afresh(run: RunFields, told: set[str], attempt: int, begun: str | None) -> RunState:
+    """The same run before its next attempt: what people gave it stays.
 
-
-def _is_of_another_attempt(type_: str, message: Mapping[str, Any], attempt: int) -> bool:
-    # Of what lies before the beginning: a clock may be wrong, and who names this attempt means it.
-    return type_ not in ("run_edited", "run_queued") and _attempt(message) != attempt
-
-
-def _afresh(run: RunFields, told: set[str], begun: str) -> RunState:
-    """The same run before its next attempt: what people gave it stays, and what was said since it began."""
+    Args:
+        run: The run so far.
+        told: What the hub has said about it.
+        attempt: The attempt that begins.
+        begun: When it began, where messages do not name their attempt: what was said since then is of this one.
+    """
+    asked, lost = run.cancel_asked, run.lost
     return RunState(
         run.run_id,
         experiment_name=run.experiment_name,
         mode=run.mode,
+        attempt=attempt,
         name=run.name,
         tags=run.tags,
         notes=run.notes,
         edited=run.edited,
         told=tuple(sorted(told)),
-        cancel_asked=None if before(run.cancel_asked, begun) else run.cancel_asked,
-        lost=None if run.lost is None or before(run.lost[0], begun) else run.lost,
+        cancel_asked=None if begun is None or before(asked, begun) else asked,
+        lost=None if begun is None or lost is None or before(lost[0], begun) else lost,
         updated_at=run.updated_at,
     )
 
 
-def _settle(run: RunFields) -> None:
-    """The status that follows from what is known, and the fields that follow from the status."""
+def _settle(run: RunFields, kept: int) -> None:
+    """The status that follows from what is known, and the fields that follow from the status.
+
+    Args:
+        run: The fields.
+        kept: The epoch or round that this attempt goes on from: to have come there is no sign that it runs.
+    """
     end = run.end
     if end is None and not run.led:
         end = _end_of_clients(run)
@@ -421,7 +482,7 @@ def _settle(run: RunFields) -> None:
     status: RunStatus = "queued"
     if run.lost is not None and is_lost(run):
         status, run.error = "lost", run.lost[1]
-    elif run.epoch or run.round or run.step is not None or run.spans:
+    elif run.epoch > kept or run.round > kept or run.step is not None or run.spans:
         status = "running"
     elif run.led or run.clients:
         status = "started"
@@ -442,25 +503,6 @@ def _end_of_clients(run: RunFields) -> End | None:
         stop = next(end for end in known if end.status == "cancelled")
         return End("cancelled", newest.time, by=stop.by, reason=stop.reason)
     return End("completed", newest.time)
-
-
-def _best(key: str, series: Mapping[int, float | None]) -> Best | None:
-    points = [(value, at) for at, value in series.items() if value is not None]
-    if not points:
-        return None
-    value, at = max(points, key=lambda point: _rank(key, *point))
-    return Best(key, value, at)
-
-
-def _is_better(key: str, value: float, at: int, best: Best) -> bool:
-    if value == best.value:
-        return at < best.at
-    return value < best.value if key.endswith("loss") else value > best.value
-
-
-def _rank(key: str, value: float, at: int) -> tuple[float, int]:
-    # Of two equal values the earlier epoch is the best one.
-    return (-value if key.endswith("loss") else value), -at
 
 
 def _less(one_s: float | None, other_s: float | None) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from federated_pneumonia_detection.hub.times import before
 
 __all__ = [
+    "Attempt",
     "Best",
     "ClientFields",
     "ClientState",
@@ -70,6 +71,29 @@ class Pace(msgspec.Struct, frozen=True):
     """Seconds between its last messages, at most twenty, oldest first."""
     longest: float = 0.0
     """The longest such gap of this attempt, in seconds."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt of a run that was begun more than once, and what of it is still part of the run's curve."""
+
+    attempt: int
+    from_: int | None = msgspec.field(default=None, name="from")
+    """The last epoch or round that is kept of the attempts before it; where nobody told, none is."""
+    reached: int = 0
+    """The last epoch or round it has begun."""
+    kept: int = 0
+    """The last of these that is part of the run's curve: what lies above it is superseded."""
+    started: str | None = None
+    ended: str | None = None
+    how: RunStatus | None = None
+    """How it ended (`completed`, `failed`, `cancelled`), where that was told."""
+    key_metric: str | None = None
+    key_series: tuple[tuple[int, float | None], ...] = ()
+    """Its own, what is superseded among it."""
+    metrics: Metrics = {}
+    metrics_at: int | None = None
+    n: int | None = None
+    rounds_with_failures: tuple[int, ...] = ()
 
 
 class ClientFields(msgspec.Struct):
@@ -190,6 +214,9 @@ class RunFields(msgspec.Struct):
     """When somebody last changed name, tags or notes."""
     told: tuple[str, ...] = ()
     """What the hub has said about it already (`about` of its messages), so that it says it once."""
+    attempts: tuple[Attempt, ...] = ()
+    """Of a run that was begun more than once: its attempts, oldest first, the present one among them. The curve
+    (`key_series`, `best`, `metrics`) is of all of them together, without what is superseded."""
 
 
 class RunState(RunFields, frozen=True):  # type: ignore[misc] # no dataclass: msgspec allows it

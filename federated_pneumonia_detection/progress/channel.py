@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,6 +40,7 @@ class Channel:
         mode: `centralized` or `federated`.
         client_id: who logs; `None` for a run, or a server, of its own.
         run_id: the run; `None`: found or made.
+        attempt: the run's attempt that is told of, where whoever logs here was told it; `None`: found out.
         run_start: what the run's first message says, if this logger begins it.
         hears: what whoever logs here listens to.
         broadcast_interval: the least time in seconds between two sends to viewers.
@@ -54,6 +56,7 @@ class Channel:
         mode: str,
         client_id: str | None,
         run_id: str | None,
+        attempt: int | None,
         run_start: Mapping[str, Any] | None,
         hears: tuple[str, ...],
         broadcast_interval: float,
@@ -79,6 +82,7 @@ class Channel:
         if run_start is not None and not isinstance(run_start, Mapping):
             self.warn("run_start", f"run_start is a {type(run_start).__name__}, not a dict; it is left out")
         self._run_start = self._mapping(run_start)
+        self._attempt = self._told(attempt)
         if client_id is None:
             self._begin_run()
 
@@ -86,6 +90,11 @@ class Channel:
     def lost(self) -> int:
         """How many messages could not be recorded, or wait until they can be."""
         return self._lost + (0 if self._writer is None else self._writer.lost)
+
+    @property
+    def attempt(self) -> int:
+        """The run's attempt that is told of."""
+        return (self._attempt or 1) if self._writer is None else self._writer.attempt
 
     @property
     def document_path(self) -> str | None:
@@ -145,10 +154,13 @@ class Channel:
         """The message that begins a run, with what is known of it and `more`."""
         self._run_start.update(more)
         told = self._run_start
-        totals: dict[str, Any] = {"total_rounds" if self._mode == "federated" else "total_epochs": None}
-        for name in ("total_epochs", "total_rounds"):
+        is_federated = self._mode == "federated"
+        numbers: dict[str, Any] = {"total_rounds" if is_federated else "total_epochs": None}
+        if attempt > 1:
+            numbers["from_round" if is_federated else "from_epoch"] = 0
+        for name in ("total_epochs", "total_rounds", "from_epoch", "from_round"):
             if name in told:
-                totals[name] = values.whole(told[name], name, self.warn)
+                numbers[name] = values.whole(told[name], name, self.warn)
         return RunStart(
             self._experiment_name,
             self._mode,
@@ -156,7 +168,7 @@ class Channel:
             data=self._mapping(told.get("data")),
             software=software() | self._mapping(told.get("software")),
             attempt=attempt,
-            **totals,
+            **numbers,
             **stamp,
         )
 
@@ -197,7 +209,7 @@ class Channel:
         seeds = state.pop("_seeds", None)
         self.__dict__.update(state)
         if self.run_id is not None and self._directory is not None:
-            self._writer = self._join(self._directory, self.run_id)
+            self._writer = self._join(self._directory, self.run_id, 1)
             if seeds is not None:
                 self._writer.take_seeds(seeds)
 
@@ -206,9 +218,11 @@ class Channel:
         if self._directory is None or is_ending():
             return
         with which_run.deciding(self._directory):
-            attempt = which_run.attempt_of(self._directory, self.run_id)
-            self._writer = self._join(self._directory, self.run_id)
-            if attempt is not None:
+            attempt, told = which_run.attempt_of(self._directory, self.run_id), self._attempt or 1
+            here = which_run.attempt_now(self._directory, self.run_id) if attempt is None else 1
+            self._writer = self._join(self._directory, self.run_id, max(here, told))
+            if attempt is not None or told > here:
+                attempt = max(attempt or 1, told)
                 if attempt > 1:
                     # Whoever asked the last attempt to stop, which died of something else, does not mean this one.
                     cancel.clear(self._directory, self.run_id)
@@ -218,24 +232,26 @@ class Channel:
     def _find_run(self, directory: str, kind: str, round_num: int | None) -> Writer:
         if self.run_id is not None or self.client_id is None:
             self.run_id = self.run_id or new_run_id(self._experiment_name)
-            return self._join(directory, self.run_id)
+            attempt = self._attempt or which_run.attempt_now(directory, self.run_id)
+            return self._join(directory, self.run_id, attempt)
         with which_run.deciding(directory):
             known = which_run.run_for(directory, self._experiment_name, self.client_id, kind, round_num)
             self.run_id = known or new_run_id(self._experiment_name)
-            writer = self._join(directory, self.run_id)
+            attempt = 1 if known is None else which_run.attempt_now(directory, known)
+            writer = self._join(directory, self.run_id, self._attempt or attempt)
             if known is None:
-                self._start(writer, 1)
+                self._start(writer, writer.attempt)
             else:
                 # Others who decide must see that this client is in.
                 writer.open()
         self._complete_what_others_left(directory)
         return writer
 
-    def _join(self, directory: str, run_id: str) -> Writer:
+    def _join(self, directory: str, run_id: str, attempt: int) -> Writer:
         with contextlib.suppress(OSError, ValueError):  # a name with a NUL in it; the writer says what is wrong with it
             directory = os.path.realpath(directory)
         identity = Identity(directory, run_id, self.client_id)
-        return writer_for(
+        writer = writer_for(
             identity,
             experiment_name=self._experiment_name,
             mode=self._mode,
@@ -243,8 +259,12 @@ class Channel:
             hears=self._hears,
             keeps_document=self._keeps_files,
         )
+        # A run never goes back to an earlier attempt; this writer may be an earlier one's.
+        writer.attempt = max(writer.attempt, attempt)
+        return writer
 
     def _start(self, writer: Writer, attempt: int) -> None:
+        writer.attempt = attempt
         message = self.run_start(attempt, {}, self.stamp(writer))
         if isinstance(message.total_epochs, int):
             writer.total_epochs = message.total_epochs
@@ -252,6 +272,14 @@ class Channel:
             writer.total_rounds = message.total_rounds
         writer.say(message)
         self.nudge()
+
+    def _told(self, attempt: Any) -> int | None:
+        # By whoever made this logger, else by whoever started this process for the run.
+        if attempt is None and self.run_id is not None and self.run_id == values.name(os.environ.get("FPD_RUN_ID", "")):
+            in_environment = os.environ.get("FPD_ATTEMPT", "")
+            attempt = int(in_environment) if re.fullmatch(r"[0-9]{1,9}", in_environment) else None
+        told = None if attempt is None else values.whole(attempt, "attempt", self.warn)
+        return told if told is not None and told >= 1 else None
 
     def _mapping(self, value: Any) -> dict[str, Any]:
         told = values.plain(value, self.warn)

@@ -29,6 +29,9 @@ class Glance(msgspec.Struct, gc=False):
     local_epoch: Any = None
     round: Any = None
     total_rounds: Any = None
+    attempt: Any = None
+    from_epoch: Any = None
+    from_round: Any = None
 
 
 class Said(NamedTuple):
@@ -47,12 +50,18 @@ class Source:
         self.is_hub = is_hub
         self.is_new = True
         self.said: list[Said] = []
+        # Of a writer that does not say which attempt it speaks of: the one that it has begun, else the first.
+        self._attempt = 1
 
     def add(self, line: Line) -> bool:
         """Take one line of the journal; whether the document changes by it."""
         if not is_lifecycle(line.type) or line.type in MARKS:
             return False
         seen = glance(line.body)
+        if type(seen.attempt) is not int or seen.attempt < 1:
+            seen.attempt = 1 if seen.type == "run_start" else self._attempt
+        if seen.type == "run_start":
+            self._attempt = seen.attempt
         # Never against the writer's own order, even where its clock went back.
         key = max(seen.timestamp, self.said[-1].key) if self.said else seen.timestamp
         self.said.append(Said(key, line.body, seen))
@@ -70,15 +79,19 @@ class Summary(msgspec.Struct):
     current_epoch: int = 0
     current_round: int = 0
     total_rounds: int | None = None
+    attempt: int = 1
 
     def take(self, seen: Glance) -> None:
-        """Go on by one message; a late one never reopens what has ended, only a new `run_start` does."""
+        """Go on by one message; a late one never reopens what has ended, only a new attempt does."""
         self.updated_at = max(self.updated_at or "", seen.timestamp)
-        if seen.client_id != self.client_id:
+        if seen.client_id != self.client_id or seen.attempt < self.attempt:
             return
+        if seen.attempt > self.attempt:
+            self.attempt, self.status, self.end_time = seen.attempt, "started", None
+            self.current_epoch = self.current_round = 0
         if seen.type == "run_start":
             self.status, self.start_time, self.end_time = "started", seen.timestamp, None
-            self.current_epoch = self.current_round = 0
+            self.current_epoch, self.current_round = _number(seen.from_epoch), _number(seen.from_round)
             return
         self._count(seen)
         if self.status in ENDED:
@@ -105,6 +118,10 @@ class Summary(msgspec.Struct):
         if self.client_id is None or seen.type != "round_end" or self.total_rounds is None:
             return False
         return isinstance(seen.round, int) and seen.round >= self.total_rounds
+
+
+def _number(value: Any) -> int:
+    return max(0, value) if type(value) is int else 0
 
 
 _decode_glance = msgspec.json.Decoder(Glance).decode
@@ -168,6 +185,7 @@ def render(sources: list[Source], summary: Summary) -> bytes:
         "end_time": summary.end_time,
         "updated_at": summary.updated_at or header.start,
         "status": summary.status,
+        "attempt": summary.attempt,
         "pid": header.pid,
         "host": header.host,
     }

@@ -65,8 +65,10 @@ class ProgressLogger:
         experiment_name: what is trained; several runs may have the same.
         mode: `centralized` or `federated`.
         run_id: the run this belongs to; without one, `FPD_RUN_ID`, else a new one.
+        attempt: which attempt of the run, where that is known; else it is found out.
         run_start: what the run's first message says beside the experiment and the mode: `config`, `data`, `software`,
-            `total_epochs`, `total_rounds`.
+            `total_epochs`, `total_rounds`; where an attempt goes on, `from_epoch` or `from_round`: the last one that is
+            kept.
         hears_cancel: whether whoever logs here looks for a request to stop (see `cancel.CancelWatch`).
         broadcast_interval: the least time in seconds between two sends of this writer's messages to viewers.
     """
@@ -80,6 +82,7 @@ class ProgressLogger:
         mode: str = "centralized",
         *,
         run_id: str | None = None,
+        attempt: int | None = None,
         run_start: Mapping[str, Any] | None = None,
         hears_cancel: bool = False,
         broadcast_interval: float = 0.0,
@@ -89,6 +92,7 @@ class ProgressLogger:
             experiment_name=experiment_name,
             mode=mode,
             run_id=run_id,
+            attempt=attempt,
             run_start=run_start,
             hears_cancel=hears_cancel,
             broadcast_interval=broadcast_interval,
@@ -101,6 +105,7 @@ class ProgressLogger:
         experiment_name: str,
         mode: str,
         run_id: str | None,
+        attempt: int | None,
         run_start: Mapping[str, Any] | None,
         hears_cancel: bool,
         broadcast_interval: float,
@@ -117,6 +122,7 @@ class ProgressLogger:
             mode=mode,
             client_id=None if client_id is None else values.name(client_id),
             run_id=run_id,
+            attempt=attempt,
             run_start=run_start,
             hears=("cancel",) if hears_cancel else (),
             broadcast_interval=broadcast_interval,
@@ -257,11 +263,14 @@ class ProgressLogger:
 
     @_never_raises
     def log_run_start(self, /, **fields: Any) -> None:
-        """The run begins: `config`, `data`, `software`, `total_epochs`, `total_rounds`.
+        """The run begins: `config`, `data`, `software`, `total_epochs`, `total_rounds`, `from_epoch`, `from_round`.
 
         A logger begins its run by itself; say more about it there, with `run_start`. This is for who knows it later.
         """
-        self._channel.say("run_start", lambda stamp: self._channel.run_start(1, fields, stamp))
+        writer = self._channel.writer("run_start")
+        if writer is not None:
+            writer.say(self._channel.run_start(writer.attempt, fields, self._channel.stamp(writer)))
+            self._channel.nudge()
 
     # -- the logger itself -------------------------------------------------------------------------------------------
 
@@ -274,6 +283,11 @@ class ProgressLogger:
     def client_id(self) -> str | None:
         """The client that logs here; `None` for a run, or a server, of its own."""
         return self._channel.client_id
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of the run is told of; 1 for a client until its first log call."""
+        return self._channel.attempt
 
     @property
     def lost(self) -> int:
@@ -314,6 +328,7 @@ class FederatedProgressLogger(ProgressLogger):
         log_dir: where the journal and the document lie; made where it is missing.
         experiment_name: what is trained.
         run_id: the run this belongs to, where it is known.
+        attempt: which attempt of the run, where that is known; else it is found out.
         run_start: what the run's first message says, if this logger begins it.
         hears_cancel: whether whoever logs here looks for a request to stop.
         broadcast_interval: the least time in seconds between two sends of this writer's messages to viewers.
@@ -326,6 +341,7 @@ class FederatedProgressLogger(ProgressLogger):
         experiment_name: str = "experiment",
         *,
         run_id: str | None = None,
+        attempt: int | None = None,
         run_start: Mapping[str, Any] | None = None,
         hears_cancel: bool = False,
         broadcast_interval: float = 0.0,
@@ -336,6 +352,7 @@ class FederatedProgressLogger(ProgressLogger):
             mode="federated",
             client_id=client_id,
             run_id=run_id,
+            attempt=attempt,
             run_start=run_start,
             hears_cancel=hears_cancel,
             broadcast_interval=broadcast_interval,
@@ -403,6 +420,7 @@ class WebSocketProgressLogger(ProgressLogger):
         broadcast_interval: the least time in seconds between two sends to viewers. No message is dropped for it but
             `step`, of which the newest wins.
         run_id: the run this belongs to, where it is known.
+        attempt: which attempt of the run, where that is known; else it is found out.
         run_start: what the run's first message says, if this logger begins it.
         hears_cancel: whether whoever logs here looks for a request to stop.
     """
@@ -417,6 +435,7 @@ class WebSocketProgressLogger(ProgressLogger):
         broadcast_interval: float = 0.5,
         *,
         run_id: str | None = None,
+        attempt: int | None = None,
         run_start: Mapping[str, Any] | None = None,
         hears_cancel: bool = False,
     ) -> None:
@@ -425,6 +444,7 @@ class WebSocketProgressLogger(ProgressLogger):
             experiment_name=experiment_name,
             mode=mode,
             run_id=run_id,
+            attempt=attempt,
             run_start=run_start,
             hears_cancel=hears_cancel,
             broadcast_interval=broadcast_interval,
@@ -448,6 +468,7 @@ class WebSocketFederatedProgressLogger(FederatedProgressLogger):
         enable_file_logging: whether anything is left in `log_dir`.
         broadcast_interval: the least time in seconds between two sends to viewers.
         run_id: the run this belongs to, where it is known.
+        attempt: which attempt of the run, where that is known; else it is found out.
         run_start: what the run's first message says, if this logger begins it.
         hears_cancel: whether whoever logs here looks for a request to stop.
     """
@@ -462,6 +483,7 @@ class WebSocketFederatedProgressLogger(FederatedProgressLogger):
         broadcast_interval: float = 0.5,
         *,
         run_id: str | None = None,
+        attempt: int | None = None,
         run_start: Mapping[str, Any] | None = None,
         hears_cancel: bool = False,
     ) -> None:
@@ -471,6 +493,7 @@ class WebSocketFederatedProgressLogger(FederatedProgressLogger):
             mode="federated",
             client_id=client_id,
             run_id=run_id,
+            attempt=attempt,
             run_start=run_start,
             hears_cancel=hears_cancel,
             broadcast_interval=broadcast_interval,

@@ -56,28 +56,36 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=Fa
 
     `timestamp` is ISO 8601 in UTC with its offset; the writer fills an empty one in. `run_id` and `offset` are set on
     the wire only, `client_id` where a client made the message, `round` inside a client's round. `received` is set on a
-    message that was shipped from another machine: when it came, by the clock of the server that took it.
+    message that was shipped from another machine: when it came, by the clock of the server that took it. `attempt` is
+    set from the run's second attempt on, in every message of that attempt; without it, it is the first.
     """
 
     timestamp: str = ""
     client_id: str | UnsetType = UNSET
     round: int | UnsetType | None = UNSET
+    attempt: int | UnsetType = UNSET
     run_id: str | UnsetType = UNSET
     offset: int | UnsetType = UNSET
     received: str | UnsetType = UNSET
 
 
 class RunStart(Message, frozen=True, tag="run_start", gc=False):
-    """A run begins, or begins again (`attempt` above 1). The first message of whoever makes a run."""
+    """A run begins, or begins again (`attempt` above 1). The first message of whoever makes a run.
+
+    `attempt` always stands here. An attempt above 1 goes on from `from_epoch` or, federated, `from_round`: the last one
+    that is kept of the attempts before it; 0 (or neither) is the very beginning. What they said of later ones is
+    superseded: still there, and no part of the run's curve any more.
+    """
 
     experiment_name: str
     mode: str
     config: dict[str, Any] = {}
     data: dict[str, Any] = {}
     software: dict[str, Any] = {}
-    attempt: int = 1
     total_epochs: int | UnsetType | None = UNSET
     total_rounds: int | UnsetType | None = UNSET
+    from_epoch: int | UnsetType | None = UNSET
+    from_round: int | UnsetType | None = UNSET
 
 
 class EpochStart(Message, frozen=True, tag="epoch_start", gc=False):
@@ -227,6 +235,7 @@ class Custom(msgspec.Struct, frozen=True, gc=False):
     timestamp: str = ""
     client_id: str | UnsetType = UNSET
     round: int | UnsetType | None = UNSET
+    attempt: int | UnsetType = UNSET
     run_id: str | UnsetType = UNSET
     offset: int | UnsetType = UNSET
     received: str | UnsetType = UNSET

@@ -20,7 +20,7 @@ from federated_pneumonia_detection.progress.journal import journal_names, journa
 from federated_pneumonia_detection.progress.messages import TERMINAL
 from federated_pneumonia_detection.progress.reading import JournalReader, is_file, read_header
 
-__all__ = ["OPEN_DOOR_S", "SILENT_S", "attempt_of", "deciding", "run_for"]
+__all__ = ["OPEN_DOOR_S", "SILENT_S", "attempt_now", "attempt_of", "deciding", "run_for"]
 
 OPEN_DOOR_S = 60.0
 """How long a run that has ended still takes in clients it has not seen, in seconds."""
@@ -116,6 +116,19 @@ def attempt_of(directory: str, run_id: str) -> int | None:
     return part.attempt + 1 if liveness.State.DEAD in states else None
 
 
+def attempt_now(directory: str, run_id: str) -> int:
+    """The attempt that a run is in, as far as the journals of whoever leads it tell here; 1 where they tell nothing."""
+    part = _Part()
+    for name in journal_names(journal_stem(run_id, None)):
+        path = Path(directory, name)
+        if not is_file(path):
+            break
+        with contextlib.suppress(NotAJournal, OSError):  # not one of ours, or gone by now
+            if read_header(path).run_id == run_id:
+                part.read(path, None)
+    return max(1, part.attempt)
+
+
 def _attempt_beside_clients(directory: str, run_id: str) -> int | None:
     # Clients alone may have begun the run; those who were told of it, by whoever is to lead it, have not.
     run = _Run(run_id)
@@ -167,16 +180,24 @@ class _Part(msgspec.Struct):
         return self.started > 0 and self.started not in self.ended_rounds and self.ended_at is None
 
     def read(self, path: Path, client_id: str | None) -> None:
+        # A writer that does not say so speaks of the attempt that it has begun, else of the first.
+        attempt = 1
         for entries in JournalReader(path, steps=False).present():
             for entry in entries:
                 if isinstance(entry, Line):
-                    self.take(_decode_word(entry.body), client_id)
+                    word = _decode_word(entry.body)
+                    told = word.attempt if type(word.attempt) is int else None
+                    if word.type == "run_start":
+                        attempt = told or 1
+                    self.take(word, told or attempt, client_id)
 
-    def take(self, word: _Word, client_id: str | None) -> None:
-        if word.client_id != client_id:
+    def take(self, word: _Word, attempt: int, client_id: str | None) -> None:
+        if word.client_id != client_id or attempt < self.attempt:
             return
+        if attempt > max(self.attempt, 1):
+            self._begin(attempt)
         if word.type == "run_start":
-            self.attempt = max(self.attempt, word.attempt if isinstance(word.attempt, int) else 1)
+            self.attempt = max(self.attempt, attempt)
             self.ended_at = None
         elif word.type in TERMINAL:
             self._end(word)
@@ -189,6 +210,9 @@ class _Part(msgspec.Struct):
             self.ended_rounds.add(word.round)
             if self.total_rounds is not None and word.round >= self.total_rounds:
                 self._end(word)
+
+    def _begin(self, attempt: int) -> None:
+        self.attempt, self.started, self.ended_rounds, self.ended_at = attempt, 0, set(), None
 
     def _end(self, word: _Word) -> None:
         self.ended_at = max(self.ended_at or 0.0, clock.seconds_of(word.timestamp) or 0.0)
@@ -210,7 +234,8 @@ class _Run:
         parts = {one: self._part(one) for one in self._paths}
         ended_at = self._ended_at(parts)
         mine = parts.get(client_id)
-        if mine is None:
+        if mine is None or (None in parts and max(1, mine.attempt) < parts[None].attempt):
+            # Not seen, in this attempt.
             return ended_at is None or now - ended_at <= OPEN_DOOR_S
         if kind == "round_start":
             return ended_at is None and (round_num is None or round_num > mine.started)

@@ -33,7 +33,7 @@ from federated_pneumonia_detection.progress.messages import (
 from federated_pneumonia_detection.progress.telling import tell
 from federated_pneumonia_detection.progress.upkeep import upkeep
 
-__all__ = ["Writer"]
+__all__ = ["Seeds", "Writer"]
 
 MOST_WAITING: Final = 1000
 """How many lifecycle messages wait in memory for a journal that cannot be written."""
@@ -42,6 +42,15 @@ _RETRY_S: Final = 1.0
 _LOOK_S: Final = 0.5
 _ENDS: Final = frozenset({TrainingComplete, TrainingError, TrainingCancelled})
 _NOW: Final = _ENDS | {RunStart}
+
+
+class Seeds(NamedTuple):
+    """What a further process has to know to go on where a writer is."""
+
+    total_epochs: int | None
+    total_rounds: int | None
+    round: int | None
+    attempt: int
 
 
 class _Waiting(NamedTuple):
@@ -59,6 +68,7 @@ class Writer:
         total_epochs: the last one told, for `epoch_end`.
         total_rounds: the last one told, to know the last round.
         round: the round that the client is in, for its messages.
+        attempt: the run's attempt that is told of; from the second on, every message says which.
     """
 
     def __init__(
@@ -77,6 +87,7 @@ class Writer:
         self.total_epochs: int | None = None
         self.total_rounds: int | None = None
         self.round: int | None = None
+        self.attempt = 1
         self._experiment_name = experiment_name
         self._mode = mode
         self._interval = broadcast_interval
@@ -116,14 +127,25 @@ class Writer:
                 with self._alone():
                     self._recover()
 
-    def seeds(self) -> tuple[int | None, int | None, int | None]:
-        """What a further process has to know to go on from here: epochs, rounds, the present round."""
-        return self.total_epochs, self.total_rounds, self.round
+    @property
+    def attempt(self) -> int:
+        """The run's attempt that is told of."""
+        return self._attempt
 
-    def take_seeds(self, seeds: tuple[int | None, int | None, int | None]) -> None:
+    @attempt.setter
+    def attempt(self, attempt: int) -> None:
+        self._attempt = attempt
+        # How a message ends that says it; made once, since it is added to each of them.
+        self._mark = b',"attempt":%d}' % attempt if attempt > 1 else b""
+
+    def seeds(self) -> Seeds:
+        """What a further process has to know to go on from here."""
+        return Seeds(self.total_epochs, self.total_rounds, self.round, self.attempt)
+
+    def take_seeds(self, seeds: Seeds) -> None:
         """Go on from there, unless this writer knows better by now."""
         if self._journal is None:
-            self.total_epochs, self.total_rounds, self.round = seeds
+            self.total_epochs, self.total_rounds, self.round, self.attempt = seeds
 
     def leave_to_the_parent(self) -> None:
         """What a forked child does first: it closes the inherited descriptor, and begins afresh when it logs."""
@@ -228,6 +250,8 @@ class Writer:
 
     def _say(self, message: Message | Custom, now: float) -> None:
         body = encode(message)
+        if self._mark and message.attempt is UNSET:
+            body = body[:-1] + self._mark
         if len(body) > LONGEST_MESSAGE:
             self._too_long(message, len(body))
             return
@@ -375,7 +399,8 @@ class Writer:
     def _tell_lost(self, journal: Journal) -> None:
         text = f"{self._late} messages could only be written later, {self._gone_untold} are gone ({self._reason})."
         self._n += 1
-        journal.append(encode(self._alert("warning", "Messages came late or are gone", text)), self._n)
+        body = encode(self._alert("warning", "Messages came late or are gone", text))
+        journal.append(body[:-1] + self._mark if self._mark else body, self._n)
         self._late = self._gone_untold = 0
 
     def _too_long(self, message: Message | Custom, size: int) -> None:

@@ -64,15 +64,16 @@ export function foldState(before_: RunState, message: Said): RunState {
   else if (LEADS.has(type) && !state.led) state = { ...state, led: true };
   const handler = HANDLERS[type as KnownMessage["type"]];
   if (handler !== undefined) state = handler(state, message, clientId, time);
-  if (clientId === null && !HUB_SAYS.has(type)) state = { ...state, pace: paced(state.pace, time) };
-  if (!HUB_SAYS.has(type)) {
+  const about = textOrEmpty(message.about);
+  const byHub = message.about != null || HUB_SAYS.has(type);
+  if (clientId === null && !byHub) state = { ...state, pace: paced(state.pace, time) };
+  if (!byHub) {
     state = { ...state, heard: later(state.heard, textOrEmpty(message.received) || time) };
   }
-  const about = textOrEmpty(message.about);
   return settled({
     ...state,
     updated_at: later(state.updated_at, time),
-    start_time: state.begun ?? (HUB_SAYS.has(type) ? state.start_time : earlier(state.start_time, time)),
+    start_time: state.begun ?? (byHub ? state.start_time : earlier(state.start_time, time)),
     told: about === "" || state.told.includes(about) ? state.told : [...state.told, about].sort(),
   });
 }

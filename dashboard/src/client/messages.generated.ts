@@ -17,6 +17,7 @@ export interface RunQueued {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -30,12 +31,14 @@ export interface RunStart {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly data?: Readonly<Record<string, unknown>>;
   readonly software?: Readonly<Record<string, unknown>>;
-  readonly attempt?: number;
   readonly total_epochs?: number | null;
   readonly total_rounds?: number | null;
+  readonly from_epoch?: number | null;
+  readonly from_round?: number | null;
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -49,6 +52,7 @@ export interface EpochStart {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -64,6 +68,7 @@ export interface EpochEnd {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -81,6 +86,7 @@ export interface Step {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly received?: string;
 }
@@ -92,6 +98,7 @@ export interface TrainingComplete {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -105,6 +112,7 @@ export interface TrainingError {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -118,6 +126,7 @@ export interface TrainingCancelled {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -130,6 +139,7 @@ export interface RoundStart {
   readonly total_rounds: number | null;
   readonly timestamp: string;
   readonly client_id?: string;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -143,6 +153,7 @@ export interface RoundEnd {
   readonly eval_metrics: Metrics;
   readonly timestamp: string;
   readonly client_id?: string;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -156,6 +167,7 @@ export interface LocalEpoch {
   readonly metrics: Metrics;
   readonly timestamp: string;
   readonly client_id?: string;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -170,6 +182,7 @@ export interface RoundAggregated {
   readonly failed_clients?: readonly string[];
   readonly timestamp: string;
   readonly client_id?: string;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -182,6 +195,7 @@ export interface ClientFailed {
   readonly error: string;
   readonly timestamp: string;
   readonly client_id?: string;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -197,6 +211,7 @@ export interface TestCurves {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -214,6 +229,7 @@ export interface Alert {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -228,6 +244,7 @@ export interface RunEdited {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
@@ -240,6 +257,7 @@ export interface Subscribed {
   readonly top: number;
   readonly recovered: boolean;
   readonly timestamp: string;
+  readonly attempt?: number;
   readonly received?: string;
 }
 
@@ -250,6 +268,7 @@ export interface Custom {
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
+  readonly attempt?: number;
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;

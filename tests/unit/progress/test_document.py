@@ -169,7 +169,7 @@ def test_folding_on_is_folding_anew(told: list[tuple[str, int, bool]]) -> None:
     source = Source(JournalHeader(1, "w", "r", None, "e", "m", "h", "b", 1, None, "s"))
     folded = Folded(source, None)
     for n, (kind, epoch, looks) in enumerate(told):
-        source.said.append(Said(str(n), b"{}", Glance(kind, str(n), epoch=epoch)))
+        source.said.append(Said(str(n), b"{}", Glance(kind, str(n), epoch=epoch, attempt=1)))
         if looks:
             folded.summary()
     assert folded.summary() == fold([source], None)
