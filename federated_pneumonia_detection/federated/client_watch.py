@@ -103,11 +103,14 @@ class _ProgressMod:
     def progress(self, config: Mapping[str, Any], context: Context) -> RoundProgress:
         named = str(config["run-id"]) if config.get("run-id") else flower_run_id(context)
         operators = context.node_config.get("log-dir")
+        # A server that names the run also says which attempt of it this is, from the second on.
+        attempt = config.get("attempt", 1) if config.get("run-id") else None
         return RoundProgress(
             self.client_id(context),
             log_dir=str(operators or self.log_dir or os.environ.get("FPD_LOG_DIR") or _DEFAULT_LOG_DIR),
             experiment_name=str(config.get("experiment") or self.experiment_name),
             run_id=self.run_id or named,
+            attempt=attempt,
             websocket_manager=self.websocket_manager,
         )
 

@@ -46,6 +46,7 @@ class RoundProgress:
         log_dir: directory of the journal.
         experiment_name: what the run is called.
         run_id: the run to join; `None` finds or makes one.
+        attempt: which attempt of the run; `None` finds out.
         websocket_manager: what shows the messages to people, where there is one in this process.
     """
 
@@ -56,6 +57,7 @@ class RoundProgress:
         log_dir: str,
         experiment_name: str,
         run_id: str | None = None,
+        attempt: int | None = None,
         websocket_manager: WebSocketManager | None = None,
     ) -> None:
         self.logger = make_logger(
@@ -63,6 +65,7 @@ class RoundProgress:
             log_dir=log_dir,
             experiment_name=experiment_name,
             run_id=run_id,
+            attempt=attempt,
             websocket_manager=websocket_manager,
         )
         # The round that is open, `None` between rounds.

@@ -192,6 +192,8 @@ class _StrategyWatch:
             config.setdefault("total-rounds", self.total_rounds)
         if (run_id := getattr(self.logger, "run_id", None)) is not None:
             config.setdefault("run-id", run_id)
+        if (attempt := getattr(self.logger, "attempt", 1)) > 1:
+            config.setdefault("attempt", attempt)
         if self._opened is not None:
             config.setdefault("experiment", self._experiment)
 

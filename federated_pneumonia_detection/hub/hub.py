@@ -168,13 +168,16 @@ class Hub:
     def say(self, run_id: str, message: msgspec.Struct) -> None:
         """Say something about a run: into the hub's journal of it, then through the log like everything else.
 
-        A message without a time is said now.
+        A message without a time is said now, and of the attempt that the run is in.
 
         Raises:
             OSError: It could not be written.
         """
         if not getattr(message, "timestamp", "said"):
             message = msgspec.structs.replace(message, timestamp=now())
+        state = self._ledger.state(run_id)
+        if state is not None and state.attempt > 1 and getattr(message, "attempt", None) is msgspec.UNSET:
+            message = msgspec.structs.replace(message, attempt=state.attempt)
         body = msgspec.json.encode(message)
         directory = self._coroner.directory_of(run_id) or next(iter(self._follower.directories()), None)
         self._journals.say(directory or self.follow(None), run_id, body)

@@ -62,7 +62,7 @@ class Verdict(NamedTuple):
 def verdicts(
     state: RunState, witnesses: Sequence[Witness], *, now: float, report: ExitReport | None = None
 ) -> list[Verdict]:
-    """What is to be said about a run.
+    """What is to be said about a run; from its second attempt on it says of which.
 
     Args:
         state: What is known of it.
@@ -70,6 +70,13 @@ def verdicts(
         now: The present, in seconds since 1970.
         report: How its process ended, where somebody knows.
     """
+    found = _verdicts(state, witnesses, now=now, report=report)
+    if state.attempt == 1:
+        return found
+    return [verdict._replace(body={**verdict.body, "attempt": state.attempt}) for verdict in found]
+
+
+def _verdicts(state: RunState, witnesses: Sequence[Witness], *, now: float, report: ExitReport | None) -> list[Verdict]:
     if state.status == "lost" and not any(witness.remote for witness in witnesses):
         return []
     if not witnesses or (ended(state) and state.status != "lost"):

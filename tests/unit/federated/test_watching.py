@@ -231,3 +231,24 @@ def test_the_operators_directory_wins_and_a_path_in_a_message_is_not_looked_at(
 
     assert [path.name for path in tmp_path.iterdir()] == ["operators"]
     assert len(told(tmp_path / "operators", "client_0")) == 2
+
+
+def test_clients_are_told_which_attempt_it_is_also_where_they_see_no_other_journal(
+    adding_app: MakeApp, node_configs: list[dict[str, object]], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for _ in range(2):
+        with FederatedProgressLogger(None, tmp_path, "strangers", run_id="r1") as logger:
+            run(
+                adding_app(mods=[progress_mod(str(elsewhere))]),
+                FedAvg(fraction_evaluate=0.0),
+                node_configs,
+                watch=lambda strategy, logger=logger: watch_strategy(strategy, logger),
+            )
+
+    client = told(elsewhere, "client_1")
+    assert [(message["type"], message.get("attempt")) for message in client] == [
+        *[("round_start", None), ("round_end", None)] * 2,
+        *[("round_start", 2), ("round_end", 2)] * 2,
+    ]
+    assert [m.get("attempt") for m in told(tmp_path) if m["type"] == "round_aggregated"] == [None, None, 2, 2]
