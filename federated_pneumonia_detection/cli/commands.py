@@ -13,6 +13,7 @@ from federated_pneumonia_detection.cli import (
     evaluate,
     predict,
     prune,
+    release,
     runs,
     serve,
     ship,
@@ -54,6 +55,7 @@ app.command("logs")(runs.logs)
 app.command("export")(runs.export)
 app.command("prune")(prune.prune)
 app.command("ship")(ship.ship)
+app.command("ledger")(release.ledger)
 app.add_typer(token.app, name="token")
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-__all__ = ["PHANTOMS", "line", "metric_words", "printable", "rate"]
+__all__ = ["PHANTOMS", "line", "metric_words", "printable", "rate", "withheld_words"]
 
 PHANTOMS = "phantoms, not X-rays"
 """What every view says beside the name of a run that was not trained on X-rays."""
@@ -38,6 +38,11 @@ def metric_words(metrics: Mapping[str, Any]) -> str:
     if not found:
         found = [f"{name} {rate(value)}" for name, value in metrics.items() if isinstance(value, int | float)][:4]
     return ", ".join(found) or "no metrics"
+
+
+def withheld_words(told: Mapping[str, str]) -> str:
+    """What a site does not send, and why: `withheld: val_auroc (n 7 < 20)`."""
+    return "withheld: " + ", ".join(f"{what} ({why})" for what, why in told.items())
 
 
 def _of(number: Any, total: Any) -> str:
@@ -86,6 +91,10 @@ def _words(message: Mapping[str, Any]) -> str | None:
         told = f"stopped{by}" + (f": {message['reason']}" if message.get("reason") else "")
     elif kind == "alert":
         told = f"{message['level']}: {message['title']}. {message['text']}"
+    elif kind == "withheld":
+        return f"{who or 'the run'}: {withheld_words(message['withheld'])}"
+    if told is not None and message.get("withheld"):
+        told = f"{told}; {withheld_words(message['withheld'])}"
     if told is not None and who is not None:
         return f"{who}: {told}"
     return told

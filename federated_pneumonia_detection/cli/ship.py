@@ -12,9 +12,12 @@ import typer
 
 from federated_pneumonia_detection.cli.credentials import Ca, TokenFile, is_here, token_for, trusted
 from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED
+from federated_pneumonia_detection.cli.release import LedgerDir, ledger_directory, read_policy
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.cli.delivery import HttpTransport
+    from federated_pneumonia_detection.hub.shipping.gate import Gate
+    from federated_pneumonia_detection.hub.shipping.policy import Policy
     from federated_pneumonia_detection.hub.shipping.shipper import Shipper
     from federated_pneumonia_detection.hub.watch import Watch
 
@@ -24,6 +27,14 @@ _ANSWERS_WITHIN_S = 30.0
 _ONCE_PATIENCE_S = 60.0
 
 
+def _print_release(asked: bool) -> None:
+    if asked:
+        from federated_pneumonia_detection.hub.shipping.policy import EXAMPLE
+
+        typer.echo(EXAMPLE, nl=False)
+        raise typer.Exit
+
+
 def ship(
     log_dir: Annotated[Path, typer.Argument(help="Where the journals lie.")],
     to: Annotated[str, typer.Option(help="The server that takes them, as https://hub.example:8000.")],
@@ -31,21 +42,32 @@ def ship(
     site: Annotated[str | None, typer.Option(help="What to call this machine; a token says it, else its name.")] = None,
     ca: Ca = None,
     once: Annotated[bool, typer.Option("--once", help="Send what is there, and end when all is acknowledged.")] = False,
+    release: Annotated[
+        Path | None, typer.Option(help="A YAML or TOML file that says what may leave; without one everything does.")
+    ] = None,
+    ledger: LedgerDir = None,
+    print_release: Annotated[
+        bool,
+        typer.Option("--print-release", callback=_print_release, is_eager=True, help="Print such a file, and end."),
+    ] = False,
 ) -> None:
     """Send the journals of this machine to another machine's server, line by line as they are written.
 
     Nothing is lost while the server or the network is away: the journals keep everything, and what was not acknowledged
-    is sent when it answers again. Ctrl-C says how far it is; started again, it goes on there.
+    is sent when it answers again. Ctrl-C says how far it is; started again, it goes on there. `fpd ledger` shows what
+    has left under a release file.
     """
     from federated_pneumonia_detection.hub.watch import best_watch
 
     if not log_dir.is_dir():
         raise typer.BadParameter(f"{log_dir}: there is no such directory; name the one that runs are written to")
     _see_that_it_is_one(to)
+    policy = None if release is None else read_policy(release)
     watch = best_watch()
     try:
         with _transport(to, token_for(to, token_file), site, ca) as transport:
-            code = _ship(log_dir, transport, watch, once=once)
+            gate = None if policy is None else _gate(policy, log_dir, ledger, transport.url)
+            code = _ship(log_dir, transport, watch, once=once, gate=gate, release=release)
     finally:
         watch.close()
     raise typer.Exit(code)
@@ -61,12 +83,26 @@ def _transport(url: str, token: str | None, site: str | None, ca: Path | None) -
     return HttpTransport(url, client, token=token, site=site)
 
 
-def _ship(log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool) -> int:
+def _gate(policy: Policy, log_dir: Path, ledger: Path | None, to: str) -> Gate:
+    from federated_pneumonia_detection.hub.shipping.gate import Gate
+    from federated_pneumonia_detection.hub.shipping.release_ledger import ReleaseLedger
+
+    account = ReleaseLedger(ledger_directory(log_dir, ledger), to, policy.digest)
+    return Gate(policy, account, tell=_say, directory=str(log_dir))
+
+
+def _ship(
+    log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool, gate: Gate | None, release: Path | None
+) -> int:
     """Ship until it is told to stop; the exit code."""
     from federated_pneumonia_detection.hub.shipping.shipper import Shipper
 
-    shipper = Shipper(log_dir, transport, watch=watch, tell=_say)
+    shipper = Shipper(log_dir, transport, watch=watch, tell=_say, gate=gate)
     _say(f"Shipping {log_dir} to {transport.url}. Ctrl-C stops; what is not there yet stays here.")
+    if gate is None:
+        _say("Everything in the journals leaves. --release FILE says what may (fpd ship --print-release shows one).")
+    else:
+        _say(f"Only what {release} lets through leaves; `fpd ledger` shows what has.")
     ended_by = signal.SIGINT
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -87,6 +123,8 @@ def _ship(log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool) 
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if gate is not None:
+            gate.close()
     _say(_how_far(shipper))
     return FAILED if shipper.refused else 0
 

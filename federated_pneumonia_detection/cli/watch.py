@@ -12,7 +12,7 @@ import typer
 
 from federated_pneumonia_detection.cli.credentials import Ca, TokenFile
 from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Run, Url, open_feed
-from federated_pneumonia_detection.cli.lines import PHANTOMS, line, metric_words, printable
+from federated_pneumonia_detection.cli.lines import PHANTOMS, line, metric_words, printable, withheld_words
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -62,6 +62,15 @@ def _hospitals(state: dict[str, Any], width: int) -> RenderableType:
     return table
 
 
+def _withheld(state: dict[str, Any]) -> list[RenderableType]:
+    """What each site keeps, one line for each."""
+    from rich.text import Text
+
+    found = [("", state.get("withheld")), *((f"{c['client_id']}: ", c.get("withheld")) for c in state["clients"])]
+    told = [(who, {one["what"]: one["why"] for one in its}) for who, its in found if its]
+    return [Text(printable(who + withheld_words(its)), style="yellow") for who, its in told]
+
+
 def view(state: dict[str, Any], lines: Iterable[str], width: int) -> RenderableType:
     """One run as a terminal shows it: name, sentence, progress, numbers, hospitals, the newest lines."""
     from rich.console import Group
@@ -85,6 +94,7 @@ def view(state: dict[str, Any], lines: Iterable[str], width: int) -> RenderableT
         parts.append(Text(f"{printable(metric_words(state['metrics']))} ({n})"))
     if state["clients"]:
         parts += [Text(""), _hospitals(state, width)]
+    parts += _withheld(state)
     parts += [Text(""), *(Text(told, overflow="ellipsis", no_wrap=True, style="dim") for told in lines)]
     return Group(*parts)
 

@@ -9,7 +9,8 @@ HubError
 ├── DatabaseAway      the database cannot be used for now
 ├── LogReplaced       the log is another one from now on: everything is to be read again
 ├── ShipmentRefused   lines from another machine are not taken
-└── CannotShip        the other side will never take anything the way it is asked
+├── CannotShip        the other side will never take anything the way it is asked
+└── ReleaseWrong      what says what may leave a site cannot be read as such
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "DatabaseUnusable",
     "HubError",
     "LogReplaced",
+    "ReleaseWrong",
     "RunActive",
     "ShipmentRefused",
     "StoreHeld",
@@ -128,3 +130,19 @@ class ShipmentRefused(HubError):
 
 class CannotShip(HubError):
     """The other side will never take anything the way it is asked: a wrong token, no such path, another protocol."""
+
+
+class ReleaseWrong(HubError):
+    """A file that says what may leave a site is wrong: nothing leaves by it.
+
+    Attributes:
+        where: the file, and the key in it.
+        wrong: what was found there.
+        right: what would be right.
+    """
+
+    def __init__(self, where: str, wrong: str, right: str) -> None:
+        super().__init__(f"{where}: {wrong}; {right}" if right else f"{where}: {wrong}")
+        self.where = where
+        self.wrong = wrong
+        self.right = right

@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 from federated_pneumonia_detection.hub.fields import integer, mapping, text
 from federated_pneumonia_detection.hub.fold_attempts import KEY_METRICS, Curve, Past, begins_from, put_together
 from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of
+from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import (
     Attempt,
     ClientState,
@@ -95,6 +96,7 @@ class Folding:
         of = run if own is None else own
         self._curve = Curve(of.key_metric, of.key_series, of.metrics, of.metrics_at, of.n, of.rounds_with_failures)
         self._pacing = Pacing(state.pace)
+        self._withholding = Withholding(state.withheld)
         self._clients = {client.client_id: ClientFolding(client) for client in state.clients}
         self._spans = {span.number: _Span(*astuple(span)) for span in state.spans}
         self._told = set(state.told)
@@ -109,6 +111,7 @@ class Folding:
         if self._frozen is None:
             run = self._run
             run.pace = self._pacing.pace()
+            run.withheld = self._withholding.told()
             clients = [client.state() for client in self._clients.values()]
             # By first appearance in the writers' own time, so that the order does not depend on who was read first.
             run.clients = tuple(sorted(clients, key=lambda c: (seconds(c.first_seen) or 0.0, c.client_id)))
@@ -152,6 +155,8 @@ class Folding:
             self._client(client_id, time).take(type_, message, time, time_s)
         elif type_ in _LEADS:
             run.led = True
+        if client_id is None and "withheld" in message:
+            self._withholding.take(message)
         about = message.get("about")
         if about is None and type_ not in HUB_SAYS:
             self._hear(message, client_id is None, time, time_s)

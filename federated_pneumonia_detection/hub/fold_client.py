@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from federated_pneumonia_detection.hub.fields import integer, mapping, text
+from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import ClientFields, ClientState, End, Pace, RunStatus
 from federated_pneumonia_detection.hub.times import before, seconds
 
@@ -20,7 +21,8 @@ ENDS: dict[str, RunStatus] = {
     "training_cancelled": "cancelled",
 }
 # Said by the hub (or a server through it) about a run: signs of a hub's life, not of the run's.
-HUB_SAYS = frozenset({"run_queued", "run_edited", "alert", "client_failed"})
+# What a site withholds is its shipper's word.
+HUB_SAYS = frozenset({"run_queued", "run_edited", "alert", "client_failed", "withheld"})
 _KEPT_GAPS = 20
 _KEPT_DURATIONS = 5
 
@@ -35,6 +37,7 @@ class ClientFolding:
     def __init__(self, state: ClientState) -> None:
         self._draft = _Draft(*astuple(state))
         self._pacing = Pacing(state.pace)
+        self._withholding = Withholding(state.withheld)
         # The times that each message is compared with, as numbers.
         self.first_seen_s = seconds(state.first_seen)
         self._last_seen_s, self._heard_s = seconds(state.last_seen), seconds(state.heard)
@@ -45,6 +48,7 @@ class ClientFolding:
         """What it comes to so far."""
         if self._frozen is None:
             self._draft.pace = self._pacing.pace()
+            self._draft.withheld = self._withholding.told()
             self._frozen = ClientState(*astuple(self._draft))
         return self._frozen
 
@@ -52,6 +56,8 @@ class ClientFolding:
         """Go on by a message of this client, or about it."""
         self._frozen = None
         client = self._draft
+        if "withheld" in message:
+            self._withholding.take(message)
         if type_ not in HUB_SAYS:
             self._hear(time, time_s)
             received = message.get("received")

@@ -24,6 +24,7 @@ __all__ = [
     "RunState",
     "RunStatus",
     "Span",
+    "Withheld",
     "ended",
     "is_lost",
 ]
@@ -61,6 +62,14 @@ class Span(msgspec.Struct, frozen=True):
     """The last result of an epoch; a round's aggregate."""
     sent: str | None = None
     """When the last client of a round sent."""
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """Something that a site does not send, and why; `at` is the round (or epoch) it was last told in, 0 without one."""
+
+    what: str
+    why: str
+    at: int = 0
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -133,6 +142,8 @@ class ClientFields(msgspec.Struct):
     """Its newest sign of life: when a message came (by our clock where it was shipped), or it was heard again."""
     lost: tuple[str, str] | None = None
     """When the hub gave up hearing from it, and in which words; a later sign of life makes it void."""
+    withheld: tuple[Withheld, ...] = ()
+    """What its site does not send, by name."""
 
 
 class ClientState(ClientFields, frozen=True):  # type: ignore[misc] # no dataclass: msgspec allows it
@@ -217,6 +228,8 @@ class RunFields(msgspec.Struct):
     attempts: tuple[Attempt, ...] = ()
     """Of a run that was begun more than once: its attempts, oldest first, the present one among them. The curve
     (`key_series`, `best`, `metrics`) is of all of them together, without what is superseded."""
+    withheld: tuple[Withheld, ...] = ()
+    """What its machine does not send of what is no client's, by name."""
 
 
 class RunState(RunFields, frozen=True):  # type: ignore[misc] # no dataclass: msgspec allows it

@@ -38,6 +38,7 @@ __all__ = [
     "TrainingComplete",
     "TrainingError",
     "Value",
+    "Withheld",
     "decode",
     "encode",
     "is_lifecycle",
@@ -57,7 +58,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=Fa
     `timestamp` is ISO 8601 in UTC with its offset; the writer fills an empty one in. `run_id` and `offset` are set on
     the wire only, `client_id` where a client made the message, `round` inside a client's round. `received` is set on a
     message that was shipped from another machine: when it came, by the clock of the server that took it. `attempt` is
-    set from the run's second attempt on, in every message of that attempt; without it, it is the first.
+    set from the run's second attempt on, in every message of that attempt; without it, it is the first. `withheld` is
+    set by a shipper on what it did not send all of: what stayed at the site, and why.
     """
 
     timestamp: str = ""
@@ -67,6 +69,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=Fa
     run_id: str | UnsetType = UNSET
     offset: int | UnsetType = UNSET
     received: str | UnsetType = UNSET
+    withheld: dict[str, str] | UnsetType = UNSET
 
 
 class RunStart(Message, frozen=True, tag="run_start", gc=False):
@@ -219,6 +222,16 @@ class RunEdited(Message, frozen=True, tag="run_edited", gc=False):
     notes: str | UnsetType | None = UNSET
 
 
+class Withheld(Message, frozen=True, tag="withheld", gc=False):
+    """A message stays at its site: what it was, by name, and why. The site's shipper says it in that message's place.
+
+    `about` names what a shipper has said to the site's own people, so that it says it once.
+    """
+
+    withheld: dict[str, str]
+    about: str | UnsetType = UNSET
+
+
 class Subscribed(Message, frozen=True, tag="subscribed", gc=False):
     """The first frame a viewer gets: which log this is, its top offset, and whether the viewer's cursor still held."""
 
@@ -258,6 +271,7 @@ STRUCTS: Final[tuple[type[Message], ...]] = (
     TestCurves,
     Alert,
     RunEdited,
+    Withheld,
     Subscribed,
 )
 

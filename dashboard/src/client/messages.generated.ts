@@ -21,6 +21,7 @@ export interface RunQueued {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A run begins, or begins again (`attempt` above 1). The first message of whoever makes a run. */
@@ -42,6 +43,7 @@ export interface RunStart {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** An epoch begins; `epoch` counts from 1. */
@@ -56,6 +58,7 @@ export interface EpochStart {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** One phase (`train`, `val`, `test`) of an epoch is over; `total_epochs` is the last one known, else null. */
@@ -72,6 +75,7 @@ export interface EpochEnd {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** One batch. The only message that may be merged on its way to a viewer; there it has a `row` and no `offset`. */
@@ -89,6 +93,7 @@ export interface Step {
   readonly attempt?: number;
   readonly run_id: string;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A run, or with a `client_id` that client's part of it, has ended well. */
@@ -102,6 +107,7 @@ export interface TrainingComplete {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A run, or with a `client_id` that client's part of it, has failed: one clear line, and what helps to see why. */
@@ -116,6 +122,7 @@ export interface TrainingError {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** Somebody stopped the run. */
@@ -130,6 +137,7 @@ export interface TrainingCancelled {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A federated round begins, at one client or (without `client_id`) at the server; `round` counts from 1. */
@@ -143,6 +151,7 @@ export interface RoundStart {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A federated round is over, at one client or (without `client_id`) at the server. */
@@ -157,6 +166,7 @@ export interface RoundEnd {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A client has trained one epoch of its own within a round. */
@@ -171,6 +181,7 @@ export interface LocalEpoch {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** The server has made the round's global model; `metrics` are that model's. */
@@ -186,6 +197,7 @@ export interface RoundAggregated {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A client failed in a round, as the server or the hub saw it; `client_id` says which one. */
@@ -199,6 +211,7 @@ export interface ClientFailed {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** The ROC curve of the test split (at most 200 points) and the confusion counts at the threshold. */
@@ -215,6 +228,7 @@ export interface TestCurves {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** Something a person should know: a loss that became NaN, a silent client, a full disk, missing lines. */
@@ -233,6 +247,7 @@ export interface Alert {
   readonly run_id: string;
   readonly offset?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** Somebody gave the run a name, tags or notes; a field that is not set stays as it was. */
@@ -241,6 +256,21 @@ export interface RunEdited {
   readonly name?: string | null;
   readonly tags?: readonly string[];
   readonly notes?: string | null;
+  readonly timestamp: string;
+  readonly client_id?: string;
+  readonly round?: number | null;
+  readonly attempt?: number;
+  readonly run_id: string;
+  readonly offset?: number;
+  readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
+}
+
+/** A message stays at its site: what it was, by name, and why. The site's shipper says it in that message's place. */
+export interface Withheld {
+  readonly type: "withheld";
+  readonly withheld: Readonly<Record<string, unknown>>;
+  readonly about?: string;
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;
@@ -259,6 +289,7 @@ export interface Subscribed {
   readonly timestamp: string;
   readonly attempt?: number;
   readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
 /** A message of the user's own: `log_custom_event(type, data)`. */
@@ -292,6 +323,7 @@ export type KnownMessage =
   TestCurves |
   Alert |
   RunEdited |
+  Withheld |
   Subscribed;
 
 export type Message = KnownMessage | Custom;
@@ -313,5 +345,6 @@ export const MESSAGE_TYPES = [
   "test_curves",
   "alert",
   "run_edited",
+  "withheld",
   "subscribed",
 ] as const;

@@ -23,6 +23,7 @@ __all__ = [
     "Outbox",
     "Refused",
     "WriterState",
+    "is_mark",
 ]
 
 BATCH_BYTES = 900_000
@@ -176,25 +177,40 @@ class Outbox:
 
     # --- batches go out ---
 
-    def due(self, now: float) -> float | None:
-        """In how many seconds there is something to send: 0 for now, `None` for nothing of itself."""
+    def due(self, now: float, *, has_room: bool = True) -> float | None:
+        """In how many seconds there is something to send: 0 for now, `None` for nothing of itself.
+
+        Args:
+            now: The present.
+            has_room: Whether lines may leave now; else whoever lives is vouched for all the same.
+        """
         if self.life is not Life.OPEN:
             return None
-        if self.acked is None or self._waiting or (self._state == "dead" and self._read_all):
+        if self.acked is None or (self._waiting and has_room):
+            return 0.0
+        if self._state == "dead" and self._read_all and not self._waiting:
             return 0.0
         if self._state != "alive":
             return None
         return 0.0 if self._told_at is None else max(0.0, self._told_at + VOUCH_EVERY_S - now)
 
-    def batch(self) -> Batch:
-        """What to send now; also when nothing is due, then it asks how far the server is."""
+    def batch(self, *, most: int | None = None) -> Batch:
+        """What to send now; also when nothing is due, then it asks how far the server is.
+
+        Args:
+            most: At most so many messages; marks are none.
+        """
         lines: list[bytes] = []
+        messages = 0
         first = last = 0
         size = 0
         if self.acked is not None:
             for n, line, _ in self._waiting:
                 # A batch is numbered one by one: what is missing in the journal ends it.
                 if lines and (n != last + 1 or size + len(line) > self._limit):
+                    break
+                messages += not is_mark(line)
+                if most is not None and messages > most:
                     break
                 first = first or n
                 last, size = n, size + len(line)
@@ -260,6 +276,11 @@ class Outbox:
         kept = [one for one in self._waiting if one[0] != n]
         self._waiting = deque(kept)
         self._waiting_bytes = sum(len(line) for _, line, _ in kept)
+
+
+def is_mark(line: bytes) -> bool:
+    """Whether a line only stands for one that stays at the site."""
+    return line.startswith(b'{"type":"journal_withheld"')
 
 
 class BackOff:

@@ -14,6 +14,7 @@ import msgspec
 
 from federated_pneumonia_detection.hub.errors import ShipmentRefused
 from federated_pneumonia_detection.hub.following import HUB_MODE
+from federated_pneumonia_detection.hub.shipping.release import KEPT_MARK
 from federated_pneumonia_detection.progress import messages
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import (
@@ -174,7 +175,7 @@ def _line(text: bytes, number: int) -> Line:
         raise _refused(line, number, f"it has {len(line.body)} bytes", f"at most {LONGEST_MESSAGE}")
     if line.n < 1:
         raise _refused(line, number, f"its number is {line.n}", "messages are numbered from 1")
-    if line.type == "journal_end":
+    if line.type in ("journal_end", KEPT_MARK):
         return line
     if line.type in MARKS or line.type == "subscribed" or not 1 <= len(line.type) <= LONGEST_NAME:
         raise _refused(line, number, f"no logger writes a message of type {line.type[:60]!r}", "another type")

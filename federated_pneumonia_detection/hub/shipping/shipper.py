@@ -16,6 +16,7 @@ from random import Random
 from typing import Protocol
 
 from federated_pneumonia_detection.hub.following import HUB_MODE
+from federated_pneumonia_detection.hub.shipping.gate import Gate, Passage
 from federated_pneumonia_detection.hub.shipping.outbox import (
     Acked,
     Answer,
@@ -25,6 +26,7 @@ from federated_pneumonia_detection.hub.shipping.outbox import (
     Life,
     Outbox,
     WriterState,
+    is_mark,
 )
 from federated_pneumonia_detection.hub.watch import Watch
 from federated_pneumonia_detection.progress import liveness
@@ -62,12 +64,16 @@ class Transport(Protocol):
 class _Journal:
     """One journal of the directory that is shipped."""
 
-    def __init__(self, path: str, header: JournalHeader, first: bytes, inode: int, *, is_new: bool) -> None:
+    def __init__(
+        self, path: str, header: JournalHeader, first: bytes, inode: int, *, is_new: bool, passage: Passage | None
+    ) -> None:
         self.path = path
         self.inode = inode
         self.header = header
+        self.passage = passage
         self.reader = JournalReader(path)
-        self.outbox = Outbox(header.writer, first, is_new=is_new)
+        writer, first = (passage.header.writer, passage.first_line) if passage else (header.writer, first)
+        self.outbox = Outbox(writer, first, is_new=is_new)
         self.size = -1
         self.state = liveness.State.ALIVE
         self.sent_at = 0.0
@@ -78,6 +84,18 @@ class _Journal:
     def name(self) -> str:
         run_id, client_id = self.header.run_id, self.header.client_id
         return run_id if client_id is None else f"{client_id} of {run_id}"
+
+    def rewind(self) -> None:
+        """Read it from its start again."""
+        self.reader = JournalReader(self.path)
+        if self.passage is not None:
+            self.passage.begin()
+
+    def outgoing(self, lines: list[Line]) -> list[tuple[int, bytes, bool]]:
+        """What is sent of lines that were read: all as they stand, or what the policy makes of them."""
+        if self.passage is not None:
+            return self.passage.lines(lines)
+        return [(line.n, encode_line(line.body, line.n), line.type == "journal_end") for line in lines]
 
 
 class Shipper:
@@ -91,6 +109,7 @@ class Shipper:
         clock: The present, in seconds of any clock that never goes back.
         random: Where the jitter of the back-off comes from.
         state: Whether a journal's writer lives.
+        gate: What may leave; `None` where all may.
     """
 
     def __init__(
@@ -103,6 +122,7 @@ class Shipper:
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
         state: Callable[[str], liveness.State] = liveness.state,
+        gate: Gate | None = None,
     ) -> None:
         self._directory = str(directory)
         self._transport = transport
@@ -110,6 +130,7 @@ class Shipper:
         self._tell = tell
         self._clock = clock
         self._state = state
+        self._gate = gate
         self._back_off = BackOff(random or Random())
         self._journals: dict[str, _Journal] = {}
         self._not_ours: dict[str, tuple[int, int]] = {}
@@ -172,7 +193,11 @@ class Shipper:
         """How long there is nothing to do unless something is written, in seconds."""
         now = self._clock()
         waits = [self._next_look - now, self._next_life - now]
-        dues = [due for journal in self._journals.values() if (due := journal.outbox.due(now)) is not None]
+        gate_s = 0.0 if self._gate is None else self._gate.wait_s(now)
+        boxes = [journal.outbox for journal in self._journals.values()]
+        dues = [due for box in boxes if (due := box.due(now, has_room=not gate_s)) is not None]
+        if gate_s and any(box.has_lines for box in boxes):
+            dues.append(gate_s)
         if dues:
             waits.append(max(min(dues), self._retry_at - now, self._next_send - now))
         return max(0.0, min(waits))
@@ -271,9 +296,14 @@ class Shipper:
         if header.mode == HUB_MODE or header.shipped is True:
             self._not_ours[path] = identity
             return None
+        passage = None
+        if self._gate is not None and (passage := self._gate.passage(header, Path(path).name)) is None:
+            self._not_ours[path] = identity
+            return None
         self._not_ours.pop(path, None)
         is_new = self._has_looked and path not in self._journals
-        journal = self._journals[path] = _Journal(path, header, first, status.st_ino, is_new=is_new)
+        journal = _Journal(path, header, first, status.st_ino, is_new=is_new, passage=passage)
+        self._journals[path] = journal
         return journal
 
     def _look_who_lives(self) -> None:
@@ -311,7 +341,8 @@ class Shipper:
     def _read_one(self, journal: _Journal) -> None:
         outbox = journal.outbox
         if outbox.wants_rewind:
-            journal.reader, outbox.wants_rewind = JournalReader(journal.path), False
+            journal.rewind()
+            outbox.wants_rewind = False
         read_all = False
         while outbox.has_room and not read_all:
             try:
@@ -319,11 +350,7 @@ class Shipper:
             except OSError:  # removed, or not for us to read: what was read of it is sent
                 entries = []
             read_all = not entries
-            outbox.offer(
-                (entry.n, encode_line(entry.body, entry.n), entry.type == "journal_end")
-                for entry in entries
-                if isinstance(entry, Line)
-            )
+            outbox.offer(journal.outgoing([entry for entry in entries if isinstance(entry, Line)]))
             for entry in entries:
                 if not isinstance(entry, Line):
                     self._tell_of_damage(journal, entry)
@@ -345,7 +372,8 @@ class Shipper:
         newest: at the start there may be a thousand old journals to ask about, and one that grows.
         """
         now = self._clock()
-        due = [journal for journal in self._journals.values() if journal.outbox.due(now) == 0.0]
+        room = self._gate is None or not self._gate.wait_s(now)
+        due = [journal for journal in self._journals.values() if journal.outbox.due(now, has_room=room) == 0.0]
         if not due:
             return None
         self._turns += 1
@@ -354,8 +382,8 @@ class Shipper:
 
     def _send(self, journal: _Journal) -> None:
         outbox = journal.outbox
-        batch = outbox.batch()
-        answer = self._transport.send(batch)
+        batch = outbox.batch(most=None if self._gate is None else self._gate.room(self._clock()))
+        answer = self._handed_over(journal, batch)
         now = journal.sent_at = self._clock()
         self._next_send = now + self._pace_s
         if isinstance(answer, Away):
@@ -386,6 +414,15 @@ class Shipper:
         if outbox.life is not Life.OPEN and not journal.told:
             journal.told = True
             self._tell_end(journal)
+
+    def _handed_over(self, journal: _Journal, batch: Batch) -> Answer:
+        if journal.passage is not None and self._gate is not None:
+            try:
+                journal.passage.note(batch.lines)
+            except OSError as error:
+                return Away(f"what leaves cannot be noted ({error.strerror or error}), so it stays")
+            self._gate.left(sum(not is_mark(line) for line in batch.lines))
+        return self._transport.send(batch)
 
     def _tell_end(self, journal: _Journal) -> None:
         outbox = journal.outbox
