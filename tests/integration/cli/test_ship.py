@@ -54,6 +54,7 @@ def _run(server: ServerProcess, run_id: str) -> dict:
 def _shipping(start, site: Path, server: ServerProcess, *more: str) -> subprocess.Popen[str]:
     shipper = start("ship", str(site), "--to", server.url, *more)
     assert "Shipping" in shipper.stdout.readline()
+    assert "leaves" in shipper.stdout.readline()
     return shipper
 
 
