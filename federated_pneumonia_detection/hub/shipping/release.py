@@ -135,13 +135,13 @@ class Release:
             return Released(_encoded({"type": "journal_end", **head}, line.n), {}, {})
         client_id = said.get("client_id")
         if line.type == "step" and (why := self._thinned()) is not None:
-            return self._stays(line, {**head, **self._who()}, "steps", why)
+            return self._stays(line, head, "steps", why)
         if line.type not in MESSAGE_TYPES or line.type in _STAY:
             what = line.type if line.type in _STAY else "events of its own"
             why = "a list" if line.type == "test_curves" else "free text"
-            return self._stays(line, {**head, **self._who()}, what, why, here=line.type)
+            return self._stays(line, head, what, why, here=line.type)
         if client_id != self._client_id and (self._client_id is not None or client_id not in self._policy.clients):
-            return self._stays(line, {**head, **self._who()}, "messages", "they speak for somebody else")
+            return self._stays(line, head, "messages", "they speak for somebody else")
         if client_id is not None:
             head["client_id"] = client_id
         return self._message(line, head)
@@ -204,10 +204,10 @@ class Release:
     def _counted(self, key: str, value: Any, notes: _Notes) -> int | None:
         if value is None:
             return None
-        if type(value) is not int or not 0 <= value <= COUNTS[key]:
+        if not _is_count(key, value):
             notes.add(key, "out of range")
             return None
-        return _first_digits(value, 3) if key.startswith("bytes") else value
+        return _first_digits(value, 3) if key.startswith("bytes") else int(value)
 
     def _measured(self, metrics: Mapping[str, Any], notes: _Notes) -> dict[str, float | int | None]:
         kept: dict[str, float | int | None] = {}
@@ -267,7 +267,10 @@ class Release:
         if line.type == "step" and (what, why) in self._told_of_steps:
             return Released(_encoded({"type": KEPT_MARK}, line.n), told, {})
         self._told_of_steps.add((what, why))
-        return Released(_encoded({"type": "withheld", **head, "withheld": told}, line.n), told, {here or what: why})
+        # Where it would have stood: in which attempt of the run, and in which round.
+        place = {key: line.said[key] for key in ("attempt", "round") if _is_count(key, line.said.get(key))}
+        body = {"type": "withheld", **head, **self._who(), **place, "withheld": told}
+        return Released(_encoded(body, line.n), told, {here or what: why})
 
 
 class _Notes:
@@ -279,6 +282,10 @@ class _Notes:
 
     def add(self, what: str, why: str, *, here: str | None = None) -> None:
         self.told[what] = self.here[here or what] = why
+
+
+def _is_count(key: str, value: Any) -> bool:
+    return type(value) is int and 0 <= value <= COUNTS[key]
 
 
 def _encoded(body: Mapping[str, Any], n: int) -> bytes:

@@ -131,6 +131,13 @@ def test_no_text_leaves_and_of_an_error_its_class_alone() -> None:
     assert told[7]["withheld"] == {"test_curves": "a list"}
 
 
+def test_what_stays_says_in_which_attempt_and_round_it_would_have_stood() -> None:
+    (told,) = said(line(1, "mueller", attempt=2, round=3))
+    assert (told["attempt"], told["round"]) == (2, 3)
+    (wild,) = said(line(1, "mueller", attempt="Mueller", round=2**40))
+    assert not {"attempt", "round"} & set(wild)
+
+
 def test_a_message_of_somebody_elses_stays() -> None:
     told = said(line(1, "round_start", client_id="mueller", round=1, total_rounds=1), line(2, "round_start", round=1))
     assert told[0]["withheld"] == {"messages": "they speak for somebody else"}
