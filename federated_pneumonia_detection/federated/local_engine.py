@@ -35,13 +35,20 @@ class LocalGrid(Grid):
         app: the client app, run for every node.
         node_configs: what each node's operator has set; their number is the number of nodes.
         run_id: Flower's number of the run.
+        run_config: what the app is configured with, the same on every node.
     """
 
-    def __init__(self, app: ClientApp, node_configs: Sequence[Mapping[str, object]], run_id: int) -> None:
+    def __init__(
+        self,
+        app: ClientApp,
+        node_configs: Sequence[Mapping[str, object]],
+        run_id: int,
+        run_config: Mapping[str, object] | None = None,
+    ) -> None:
         self._app = app
         self._run = Run.create_empty(run_id=run_id)
         self._contexts = {
-            node_id: Context(run_id, node_id, UserConfig(**config), RecordDict(), UserConfig())
+            node_id: Context(run_id, node_id, UserConfig(**config), RecordDict(), UserConfig(**run_config or {}))
             for node_id, config in enumerate(node_configs, start=_FIRST_NODE)
         }
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
@@ -113,8 +120,13 @@ def _give_id(message: Message) -> None:
     message.metadata.__dict__["_message_id"] = uuid4().hex
 
 
-def run_local(server_app: ServerApp, client_app: ClientApp, node_configs: Sequence[Mapping[str, object]]) -> None:
-    """Run both apps to their end in this process.
+def run_local(
+    server_app: ServerApp,
+    client_app: ClientApp,
+    node_configs: Sequence[Mapping[str, object]],
+    run_config: Mapping[str, object] | None = None,
+) -> None:
+    """Run both apps to their end in this process, each node configured by its operator, the app by `run_config`.
 
     Raises:
         Exception: whatever the server app raises.
@@ -122,9 +134,9 @@ def run_local(server_app: ServerApp, client_app: ClientApp, node_configs: Sequen
     identity = (TaskIdentity._run_id, TaskIdentity._task_id, TaskIdentity._node_id)
     run_id = random.SystemRandom().getrandbits(63)
     TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = run_id, 1, _SERVER
-    grid = LocalGrid(client_app, node_configs, run_id)
+    grid = LocalGrid(client_app, node_configs, run_id, run_config)
     try:
-        server_app(grid, Context(run_id, _SERVER, UserConfig(), RecordDict(), UserConfig()))
+        server_app(grid, Context(run_id, _SERVER, UserConfig(), RecordDict(), UserConfig(**run_config or {})))
     finally:
         grid.close()
         TaskIdentity._run_id, TaskIdentity._task_id, TaskIdentity._node_id = identity
