@@ -22,7 +22,13 @@ from flwr.clientapp.typing import ClientAppCallable, Mod
 
 from federated_pneumonia_detection.federated.batches import BatchTeller, current_teller, leave, within
 from federated_pneumonia_detection.federated.harmless import harmless
-from federated_pneumonia_detection.federated.reply_metrics import WHO, config_of, fit_and_evaluated, metrics_of
+from federated_pneumonia_detection.federated.reply_metrics import (
+    WHO,
+    config_of,
+    fit_and_evaluated,
+    metrics_of,
+    size_bytes,
+)
 from federated_pneumonia_detection.federated.roster import clear_reason, client_name
 from federated_pneumonia_detection.federated.round_progress import RoundProgress
 from federated_pneumonia_detection.progress.cancel import CancelWatch
@@ -123,9 +129,12 @@ class _ClientWatch:
         self._progress: RoundProgress | None = None
         self._token: Token[BatchTeller | None] | None = None
         self._name: str | None = None
+        self._bytes_down: int | None = None
 
     def begin(self, mod: _ProgressMod, message: Message, context: Context) -> None:
         config = config_of(message)
+        # Now: what a client does with a message, its records among it, is its own affair.
+        self._bytes_down = size_bytes(message)
         progress = self._progress = mod.progress(config, context)
         # Only a server that watches knows what to make of a name.
         self._name = mod.client_id(context) if "run-id" in config else None
@@ -147,10 +156,10 @@ class _ClientWatch:
             teller.flush()
         if self._kind == MessageType.EVALUATE:
             fit, evaluated = {}, {**fit, **evaluated}
-        progress.end_round(None, fit, evaluated)
         if self._name is not None:
             # A record of its own kind: strategies look at arrays and metrics only.
             reply.content.setdefault(WHO, ConfigRecord({WHO: self._name}))
+        progress.end_round(None, fit, evaluated, bytes_down=self._bytes_down, bytes_up=size_bytes(reply))
 
     def fail(self, error: BaseException) -> None:
         if (progress := self._progress) is None or progress.round_num is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flwr.app import Message
 
-__all__ = ["WEIGHT", "WHO", "config_of", "fit_and_evaluated", "metrics_of"]
+__all__ = ["WEIGHT", "WHO", "config_of", "fit_and_evaluated", "metrics_of", "size_bytes"]
 
 WEIGHT = "num-examples"
 """Flower's key for the weight of a reply."""
@@ -23,6 +23,11 @@ def config_of(message: Message) -> Mapping[str, Any]:
     """The configuration that came with a message."""
     # Under whatever key the strategy puts it.
     return {key: value for record in message.content.config_records.values() for key, value in record.items()}
+
+
+def size_bytes(message: Message) -> int:
+    """What a message that is no error carries, as Flower measures it: serialised arrays, names, metrics, settings."""
+    return sum(record.count_bytes() for record in message.content.values())
 
 
 def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,11 +90,25 @@ class RoundProgress:
         if self.round_num is not None:
             self.logger.log_local_epoch(self.round_num, epoch, metrics)
 
-    def end_round(self, round_num: int | None, fit_metrics: Mapping[str, Any], eval_metrics: Mapping[str, Any]) -> None:
+    def end_round(
+        self,
+        round_num: int | None,
+        fit_metrics: Mapping[str, Any],
+        eval_metrics: Mapping[str, Any],
+        *,
+        bytes_down: int | None = None,
+        bytes_up: int | None = None,
+    ) -> None:
         """The round is over; the client has sent, or will send, its update."""
         if self.round_num is None:
             return
-        self.logger.log_round_end(self.round_num if round_num is None else round_num, fit_metrics, eval_metrics)
+        self.logger.log_round_end(
+            self.round_num if round_num is None else round_num,
+            fit_metrics,
+            eval_metrics,
+            bytes_down=bytes_down,
+            bytes_up=bytes_up,
+        )
         self.round_num = None
 
     def error(self, message: str, detail: str | None = None) -> None:

@@ -21,7 +21,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 
 from federated_pneumonia_detection.federated.harmless import harmless
-from federated_pneumonia_detection.federated.reply_metrics import WEIGHT, WHO, metrics_of
+from federated_pneumonia_detection.federated.reply_metrics import WEIGHT, WHO, metrics_of, size_bytes
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 
@@ -244,7 +244,7 @@ class _StrategyWatch:
         return self._sent
 
     def _look(self, server_round: int, replies: list[Message]) -> int:
-        nodes = {message.metadata.message_id: message.metadata.dst_node_id for message in self._sent}
+        sent = {message.metadata.message_id: message for message in self._sent}
         answered = 0
         for reply in replies:
             if not reply.has_error():
@@ -253,12 +253,14 @@ class _StrategyWatch:
                     self.roster.learn(reply.metadata.src_node_id, str(who[WHO]))
                 continue
             # A lost node's reply is made by the SuperLink, under the server's own node number.
-            node = nodes.get(reply.metadata.reply_to_message_id, reply.metadata.src_node_id)
+            asked = sent.get(reply.metadata.reply_to_message_id)
+            node = reply.metadata.src_node_id if asked is None else asked.metadata.dst_node_id
             name, reason = self.roster.name(node), clear_reason(reply.error.reason)
             if name not in self.round.failed:
                 self.round.failed[name] = reason
                 if self.logger is not None:
-                    self.logger.log_client_failed(server_round, name, reason)
+                    down = None if asked is None else size_bytes(asked)
+                    self.logger.log_client_failed(server_round, name, reason, bytes_down=down)
         return answered
 
     def _close_round(self, central: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 
 from federated_pneumonia_detection.hub.fields import integer, mapping, text
 from federated_pneumonia_detection.hub.fold_attempts import KEY_METRICS, Curve, Past, begins_from, put_together
-from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of
+from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of, more
 from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import (
     Attempt,
@@ -197,6 +197,9 @@ class Folding:
         if past is None:
             past = self._earlier[number] = Past(Attempt(number))
         past.take(type_, message, client_id, time)
+        if client_id is not None and type_ in ("round_end", "client_failed"):
+            # Superseded or not, it went over the line.
+            self._moved(message)
         about = message.get("about")
         if type(about) is str:
             self._told.add(about)
@@ -345,6 +348,7 @@ class Folding:
         if client_id is not None:
             span = self._span(round_)
             span.sent = later(span.sent, time)
+            self._moved(message)
 
     def _round_aggregated(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
@@ -366,6 +370,7 @@ class Folding:
             round_ = self._clients[client_id].state().round
         if round_:
             self._curve.failures.add(round_)
+        self._moved(message)
 
     def _end(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
@@ -407,6 +412,11 @@ class Folding:
     def _in_round(self, round_: int) -> None:
         self._run.mode = "federated"
         self._run.round = max(self._run.round, round_)
+
+    def _moved(self, message: Mapping[str, Any]) -> None:
+        run = self._run
+        run.bytes_down = more(run.bytes_down, message.get("bytes_down"))
+        run.bytes_up = more(run.bytes_up, message.get("bytes_up"))
 
     def _open(self, number: int, time: str) -> None:
         span = self._span(number)
@@ -463,6 +473,8 @@ def _afresh(run: RunFields, told: set[str], attempt: int, begun: str | None) -> 
         notes=run.notes,
         edited=run.edited,
         told=tuple(sorted(told)),
+        bytes_down=run.bytes_down,
+        bytes_up=run.bytes_up,
         cancel_asked=None if begun is None or before(asked, begun) else asked,
         lost=None if begun is None or lost is None or before(lost[0], begun) else lost,
         updated_at=run.updated_at,

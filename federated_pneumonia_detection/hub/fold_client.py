@@ -13,7 +13,7 @@ from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import ClientFields, ClientState, End, Pace, RunStatus
 from federated_pneumonia_detection.hub.times import before, seconds
 
-__all__ = ["HUB_SAYS", "ClientFolding", "Pacing", "end_of"]
+__all__ = ["HUB_SAYS", "ClientFolding", "Pacing", "end_of", "more"]
 
 ENDS: dict[str, RunStatus] = {
     "training_complete": "completed",
@@ -67,6 +67,9 @@ class ClientFolding:
                 self._sign_of_life(text(received), seconds(text(received)))
         elif type_ == "alert":
             self._judge(text(message.get("about")), text(message.get("text")), time, time_s)
+        if type_ == "round_end" or type_ == "client_failed":
+            client.bytes_down = more(client.bytes_down, message.get("bytes_down"))
+            client.bytes_up = more(client.bytes_up, message.get("bytes_up"))
         round_ = integer(message.get("round"))
         if round_ is not None and round_ > client.round and type_ != "client_failed":
             client.round, client.local_epoch, client.started = round_, 0, None
@@ -166,6 +169,12 @@ class Pacing:
     def pace(self) -> Pace:
         """What it comes to so far."""
         return Pace(last=self._last, gaps=tuple(self._gaps), longest=self._longest)
+
+
+def more(before: int | None, told: Any) -> int | None:
+    """A count after what a message adds to it; what is no count adds nothing."""
+    added = integer(told)
+    return before if added is None or added < 0 else (before or 0) + added
 
 
 def end_of(message: Mapping[str, Any], time: str) -> End:

@@ -138,6 +138,10 @@ class ClientFields(msgspec.Struct):
     pace: Pace = Pace()
     total_rounds: int | None = None
     num_samples: int | None = None
+    bytes_down: int | None = None
+    """What it has received in this attempt, where that was measured."""
+    bytes_up: int | None = None
+    """What it has sent in this attempt."""
     heard: str | None = None
     """Its newest sign of life: when a message came (by our clock where it was shipped), or it was heard again."""
     lost: tuple[str, str] | None = None
@@ -209,6 +213,10 @@ class RunFields(msgspec.Struct):
     rounds_with_failures: tuple[int, ...] = ()
     spans: tuple[Span, ...] = ()
     """The last epochs (or rounds), at most twenty."""
+    bytes_down: int | None = None
+    """What all hospitals have received in all attempts, where that was measured; the wire adds a little to it."""
+    bytes_up: int | None = None
+    """What all hospitals have sent in all attempts."""
     pace: Pace = Pace()
     """Of whoever leads the run."""
     begun: str | None = None

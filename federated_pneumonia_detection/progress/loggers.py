@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from federated_pneumonia_detection.progress import values
 from federated_pneumonia_detection.progress.channel import Channel, followed, wake_of
 from federated_pneumonia_detection.progress.framing import MARKS
@@ -254,11 +256,14 @@ class ProgressLogger:
             self._channel.nudge()
 
     @_never_raises
-    def log_client_failed(self, round_num: int, client_id: str, error: str) -> None:
-        """A client failed in a round, as the server saw it."""
+    def log_client_failed(self, round_num: int, client_id: str, error: str, *, bytes_down: int | None = None) -> None:
+        """A client failed in a round, as the server saw it, which had sent it `bytes_down` bytes."""
         number, who, why = self._whole(round_num, "round"), values.name(client_id), values.text(error)
         self._channel.say(
-            "client_failed", lambda stamp: ClientFailed(number, why, timestamp=stamp["timestamp"], client_id=who)
+            "client_failed",
+            lambda stamp: ClientFailed(
+                number, why, bytes_down=_count(bytes_down), timestamp=stamp["timestamp"], client_id=who
+            ),
         )
 
     @_never_raises
@@ -375,7 +380,13 @@ class FederatedProgressLogger(ProgressLogger):
 
     @_never_raises
     def log_round_end(
-        self, round_num: int, fit_metrics: Mapping[str, Any] | None, eval_metrics: Mapping[str, Any] | None
+        self,
+        round_num: int,
+        fit_metrics: Mapping[str, Any] | None,
+        eval_metrics: Mapping[str, Any] | None,
+        *,
+        bytes_down: int | None = None,
+        bytes_up: int | None = None,
     ) -> None:
         """A round is over, here.
 
@@ -383,7 +394,10 @@ class FederatedProgressLogger(ProgressLogger):
             round_num: counted from 1.
             fit_metrics: of the training, `num_samples` among them.
             eval_metrics: of the evaluation, `num_samples` among them.
+            bytes_down: what was received for it, where that was measured.
+            bytes_up: what was sent for it.
         """
+        down, up = _count(bytes_down), _count(bytes_up)
         fit, fit_not_finite = values.metrics_of(fit_metrics, self._channel.warn)
         evaluated, eval_not_finite = values.metrics_of(eval_metrics, self._channel.warn)
         number = self._whole(round_num, "round")
@@ -392,7 +406,7 @@ class FederatedProgressLogger(ProgressLogger):
             writer.tell_not_finite("fit", fit_not_finite)
             writer.tell_not_finite("eval", eval_not_finite)
             writer.round = None
-            writer.say(RoundEnd(number, fit, evaluated, **self._channel.stamp_apart()))
+            writer.say(RoundEnd(number, fit, evaluated, down, up, **self._channel.stamp_apart()))
             self._channel.nudge()
 
     @_never_raises
@@ -504,6 +518,11 @@ class WebSocketFederatedProgressLogger(FederatedProgressLogger):
     def shutdown(self) -> None:
         """End this logger; nothing is left to be sent, since everything is in the journal."""
         self.close()
+
+
+def _count(value: object) -> int | UnsetType:
+    """What somebody counted; what is no count is not told."""
+    return value if type(value) is int and value >= 0 else UNSET
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -146,11 +146,18 @@ class RoundStart(Message, frozen=True, tag="round_start", gc=False):
 
 
 class RoundEnd(Message, frozen=True, tag="round_end", gc=False):
-    """A federated round is over, at one client or (without `client_id`) at the server."""
+    """A federated round is over, at one client or (without `client_id`) at the server.
+
+    `bytes_down` and `bytes_up` are what the client received and sent for it, as measured there: the arrays as they were
+    serialised, their names, metrics and settings, without what the transport adds. Said again for the same round (a
+    client that is asked to evaluate after it has sent its update), they are of what came in between.
+    """
 
     round: int | None
     fit_metrics: Metrics
     eval_metrics: Metrics
+    bytes_down: int | UnsetType = UNSET
+    bytes_up: int | UnsetType = UNSET
 
 
 class LocalEpoch(Message, frozen=True, tag="local_epoch", gc=False):
@@ -171,10 +178,14 @@ class RoundAggregated(Message, frozen=True, tag="round_aggregated", gc=False):
 
 
 class ClientFailed(Message, frozen=True, tag="client_failed", gc=False):
-    """A client failed in a round, as the server or the hub saw it; `client_id` says which one."""
+    """A client failed in a round, as the server or the hub saw it; `client_id` says which one.
+
+    `bytes_down` is what the server had sent it, where it knows that.
+    """
 
     round: int | None
     error: str
+    bytes_down: int | UnsetType = UNSET
 
 
 class TestCurves(Message, frozen=True, tag="test_curves", gc=False):

@@ -64,6 +64,10 @@ function clientAfter(client: ClientState, type: string, message: Said, time: str
   if (round !== null && round > client.round && type !== "client_failed") {
     Object.assign(changes, { round, local_epoch: 0, step: null, total_steps: null, started: null });
   }
+  if (type === "round_end" || type === "client_failed") {
+    changes.bytes_down = more(client.bytes_down, message.bytes_down);
+    changes.bytes_up = more(client.bytes_up, message.bytes_up);
+  }
   const current = Math.max(client.round, round ?? 0);
   const here = round === null || round === current;
   if (type === "round_start" && round === current) {
@@ -131,6 +135,12 @@ export function paced(pace: Pace, time: string): Pace {
   if (last === null) return { last: time, gaps: [], longest: 0 };
   const gap = now - last;
   return { last: time, gaps: [...pace.gaps, gap].slice(-KEPT_GAPS), longest: Math.max(pace.longest, gap) };
+}
+
+/** A count after what a message adds to it; what is no count adds nothing. */
+export function more(before_: number | null, told: unknown): number | null {
+  const added = whole(told);
+  return added === null || added < 0 ? before_ : (before_ ?? 0) + added;
 }
 
 /** The end that a terminal message tells. */

@@ -1,6 +1,6 @@
 /** The fold of a run's state: `hub/fold.py` in TypeScript, function by function. */
 
-import { endOf, foldClient, HUB_SAYS, paced } from "./fold.clients";
+import { endOf, foldClient, HUB_SAYS, more, paced } from "./fold.clients";
 import type { KnownMessage } from "./messages.generated";
 import type { Said } from "./model";
 import { list, number, record, textOrEmpty, whole } from "./reading";
@@ -58,7 +58,9 @@ export function foldState(before_: RunState, message: Said): RunState {
   ) {
     // What an earlier attempt still had to say is history, and changes nothing of this one. A clock may be wrong; who
     // names this attempt means it.
-    return { ...state, updated_at: later(state.updated_at, time) };
+    const line = clientId !== null && (type === "round_end" || type === "client_failed");
+    // Superseded or not, it went over the line.
+    return { ...state, ...(line ? moved(state, message) : {}), updated_at: later(state.updated_at, time) };
   }
   if (clientId !== null) state = foldClient(state, type, clientId, message, time);
   else if (LEADS.has(type) && !state.led) state = { ...state, led: true };
@@ -89,6 +91,8 @@ function afresh(state: RunState, begun: string): RunState {
     notes: state.notes,
     edited: state.edited,
     told: state.told,
+    bytes_down: state.bytes_down,
+    bytes_up: state.bytes_up,
     updated_at: state.updated_at,
     cancel_asked: before(state.cancel_asked, begun) ? null : state.cancel_asked,
     lost: state.lost === null || before(state.lost[0], begun) ? null : state.lost,
@@ -243,6 +247,7 @@ const roundEnd: Handler = (state, message, clientId, time) => {
   if (clientId === null) return after;
   return {
     ...after,
+    ...moved(after, message),
     spans: spanned(after.spans, round, (span) => ({ ...span, sent: later(span.sent, time) })),
   };
 };
@@ -264,7 +269,8 @@ const roundAggregated: Handler = (state, message, _clientId, time) => {
 
 const clientFailed: Handler = (state, message, clientId) => {
   const round = whole(message.round) || state.clients.find((each) => each.client_id === clientId)?.round || 0;
-  return round > 0 ? withFailure(state, round) : state;
+  const after = { ...state, ...moved(state, message) };
+  return round > 0 ? withFailure(after, round) : after;
 };
 
 const end: Handler = (state, message, clientId, time) => {
@@ -344,6 +350,13 @@ function bestOf(metric: string, series: readonly (readonly [number, number | nul
     if (best === null || (less ? value < best.value : value > best.value)) best = { metric, value, at };
   }
   return best;
+}
+
+function moved(state: RunState, message: Said): Pick<RunState, "bytes_down" | "bytes_up"> {
+  return {
+    bytes_down: more(state.bytes_down, message.bytes_down),
+    bytes_up: more(state.bytes_up, message.bytes_up),
+  };
 }
 
 function withFailure(state: RunState, round: number): RunState {

@@ -308,6 +308,20 @@ describe("a federated run", () => {
     });
   });
 
+  it("sums what a client received and sent in a round, and what all of them did", () => {
+    const model = folded([
+      fedStart(),
+      say("round_start", { round: 1, total_rounds: 3, client_id: "a" }),
+      say("round_end", { round: 1, client_id: "a", bytes_down: 1000, bytes_up: 900 }),
+      say("round_end", { round: 1, client_id: "a", bytes_down: 10, bytes_up: 9 }),
+      say("client_failed", { round: 1, client_id: "b", error: "gone", bytes_down: 1000 }),
+    ]);
+    expect(model.rounds[0]?.clients.a).toMatchObject({ bytesDown: 1010, bytesUp: 909 });
+    expect(model.rounds[0]?.clients.b).toMatchObject({ bytesDown: 1000, bytesUp: null });
+    expect(model.state).toMatchObject({ bytes_down: 2010, bytes_up: 909 });
+    expect(model.state.clients.map((each) => each.bytes_up)).toEqual([909, null]);
+  });
+
   it("says who failed and why, and forgives a client that comes back", () => {
     const failed = folded([
       fedStart(),

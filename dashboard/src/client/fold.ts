@@ -6,6 +6,7 @@
  */
 
 import { type Draft, draftOf, publish } from "./draft";
+import { more } from "./fold.clients";
 import { foldState } from "./fold.state";
 import { foldSteps } from "./fold.steps";
 import type { KnownMessage } from "./messages.generated";
@@ -279,6 +280,8 @@ function cellAt(draft: Draft, clientId: string, round: number, at: number): Clie
     step: null,
     fit: null,
     evaluation: null,
+    bytesDown: null,
+    bytesUp: null,
     failed: null,
   };
 }
@@ -339,7 +342,16 @@ function roundEnd(draft: Draft, message: Message, clientId: string | null, at: n
     duration: isAgain ? cell.duration : cell.started === null ? null : at - cell.started,
     fit: isAgain && Object.keys(fit).length === 0 ? cell.fit : fit,
     evaluation: metricsOf(message.eval_metrics),
+    ...moved(cell, message),
   });
+}
+
+/** The bytes of a cell after a message that counts some. */
+function moved(cell: ClientRound, message: Message): Pick<ClientRound, "bytesDown" | "bytesUp"> {
+  return {
+    bytesDown: more(cell.bytesDown, message.bytes_down),
+    bytesUp: more(cell.bytesUp, message.bytes_up),
+  };
 }
 
 function roundAggregated(draft: Draft, message: Message, at: number, offset: number): void {
@@ -384,7 +396,8 @@ function clientFailed(
   const round = integer(message.round) ?? (draft.model.round > 0 ? draft.model.round : null);
   if (round === null) return;
   const cell = cellAt(draft, clientId, round, at);
-  draft.setCell({ ...cell, failed, duration: cell.started === null ? null : at - cell.started });
+  const duration = cell.started === null ? null : at - cell.started;
+  draft.setCell({ ...cell, failed, duration, ...moved(cell, message) });
 }
 
 /* Ends. How the run as a whole ended is the state's to say; a client's part is ended here. */

@@ -160,6 +160,8 @@ export interface RoundEnd {
   readonly round: number | null;
   readonly fit_metrics: Metrics;
   readonly eval_metrics: Metrics;
+  readonly bytes_down?: number;
+  readonly bytes_up?: number;
   readonly timestamp: string;
   readonly client_id?: string;
   readonly attempt?: number;
@@ -205,6 +207,7 @@ export interface ClientFailed {
   readonly type: "client_failed";
   readonly round: number | null;
   readonly error: string;
+  readonly bytes_down?: number;
   readonly timestamp: string;
   readonly client_id?: string;
   readonly attempt?: number;

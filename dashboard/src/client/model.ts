@@ -132,6 +132,9 @@ export interface ClientRound {
   /** `round_end.fit_metrics` and `.eval_metrics`; `null` until sent. */
   readonly fit: Metrics | null;
   readonly evaluation: Metrics | null;
+  /** What it received and sent for the round, where that was measured. */
+  readonly bytesDown: number | null;
+  readonly bytesUp: number | null;
   readonly failed: ClientFailure | null;
 }
 

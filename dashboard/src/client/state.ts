@@ -78,6 +78,9 @@ export interface ClientState {
   readonly pace: Pace;
   readonly total_rounds: number | null;
   readonly num_samples: number | null;
+  /** What it has received and sent in all rounds, where that was measured. */
+  readonly bytes_down: number | null;
+  readonly bytes_up: number | null;
   /** Its newest sign of life: when a message came (by the server's clock where it was shipped), or it was heard again. */
   readonly heard: string | null;
   /** When the hub gave up hearing from it, and in which words; a later sign of life makes it void. */
@@ -131,6 +134,9 @@ export interface RunState {
   readonly aggregated_round: number;
   readonly rounds_with_failures: readonly number[];
   readonly spans: readonly Span[];
+  /** What all hospitals have received and sent, where that was measured. */
+  readonly bytes_down: number | null;
+  readonly bytes_up: number | null;
   /** Of whoever leads the run. */
   readonly pace: Pace;
   /** The process that leads the run (or its newest client); set by the server, which read who writes. */
@@ -199,6 +205,8 @@ export function emptyState(runId: string): RunState {
     aggregated_round: 0,
     rounds_with_failures: [],
     spans: [],
+    bytes_down: null,
+    bytes_up: null,
     pace: NO_PACE,
     pid: null,
     begun: null,
@@ -233,6 +241,8 @@ export function emptyClient(clientId: string, firstSeen: string): ClientState {
     pace: NO_PACE,
     total_rounds: null,
     num_samples: null,
+    bytes_down: null,
+    bytes_up: null,
     heard: null,
     lost: null,
   };

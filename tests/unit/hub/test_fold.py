@@ -51,6 +51,21 @@ def test_the_order_between_writers_changes_nothing(path: Path, seed: int) -> Non
     assert fold_all("run", shuffled) == fold_all("run", messages)
 
 
+def test_bytes_moved_are_summed_by_client_and_for_the_run_and_what_is_no_count_adds_nothing() -> None:
+    state = folded(
+        START,
+        client("a", "round_start", round=1),
+        client("a", "round_end", round=1, bytes_down=1000, bytes_up=900),
+        client("a", "round_end", round=1, bytes_down=10, bytes_up=9),
+        client("b", "round_end", round=1, bytes_down="much", bytes_up=-5),
+        client("b", "client_failed", round=2, error="gone", bytes_down=100),
+        {"type": "round_end", "round": 1, "bytes_down": 7, "bytes_up": 7},
+    )
+    assert (state.bytes_down, state.bytes_up) == (1110, 909)
+    assert [(each.bytes_down, each.bytes_up) for each in state.clients] == [(1010, 909), (100, None)]
+    assert folded(START).bytes_up is None
+
+
 def test_a_run_goes_from_queued_over_started_to_running() -> None:
     queued = {"type": "run_queued", "experiment_name": "exp", "mode": "centralized", "total_epochs": 3}
     assert folded(queued).status == "queued"

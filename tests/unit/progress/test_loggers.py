@@ -90,6 +90,16 @@ def test_a_centralised_run_says_what_the_guide_says(tmp_path: Path, said: Said) 
     assert logger.lost == 0
 
 
+def test_bytes_moved_are_told_where_they_are_counts(tmp_path: Path, said: Said) -> None:
+    logger = FederatedProgressLogger("client_0", log_dir=tmp_path, experiment_name="exp", run_id="run")
+    logger.log_round_end(1, {}, {}, bytes_down=1000, bytes_up=0)
+    logger.log_round_end(2, {}, {}, bytes_down=-1, bytes_up="much")  # type: ignore[arg-type]
+    first, second = said(tmp_path)
+    assert (first["bytes_down"], first["bytes_up"]) == (1000, 0)
+    assert "bytes_down" not in second
+    assert "bytes_up" not in second
+
+
 def test_a_client_names_itself_and_its_round(tmp_path: Path, said: Said) -> None:
     logger = FederatedProgressLogger("client_0", log_dir=tmp_path, experiment_name="exp", run_id="run")
     logger.log_round_start(1, 5)
