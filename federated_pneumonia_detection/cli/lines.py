@@ -73,6 +73,8 @@ def _words(message: Mapping[str, Any]) -> str | None:
         told = f"epoch {epoch}, {phase}: {metric_words(message['metrics'])}"
     elif kind == "round_start" and who is None:
         told = f"round {_of(message['round'], message.get('total_rounds'))} opened"
+    elif kind == "stage" and message["stage"] == "waiting_for_clients":
+        told = f"waiting for clients, {_of(len(message.get('connected') or ()), message.get('expected'))} here"
     elif kind == "local_epoch":
         told = f"round {message['round']}, local epoch {message['local_epoch']}: {metric_words(message['metrics'])}"
     elif kind == "round_end" and who is not None:

@@ -77,20 +77,30 @@ class GuardedGrid(Grid):
         """What the engine's grid knows of the nodes."""
         return self._grid.get_nodes()
 
-    def wait_for(self, count: int) -> list[int]:
+    def wait_for(self, count: int, *, on_change: Callable[[list[int]], None] | None = None) -> list[int]:
         """Wait until `count` nodes are connected, and return all that are.
+
+        Args:
+            count: how many.
+            on_change: called with the nodes that are connected, at first and whenever they are others.
 
         Raises:
             NoClients: they were not there when the deadline came.
         """
         self._check()
         began = time.monotonic()
-        while len(nodes := list(self._grid.get_node_ids())) < count:
+        told: set[int] | None = None
+        while True:
+            nodes = list(self._grid.get_node_ids())
+            if on_change is not None and set(nodes) != told:
+                told = set(nodes)
+                on_change(nodes)
+            if len(nodes) >= count:
+                return self._roster.sort(nodes)
             self._check()
             if time.monotonic() - began > self._connect_timeout_s:
                 raise NoClients(len(nodes), count, self._connect_timeout_s)
             time.sleep(self._poll_s)
-        return self._roster.sort(nodes)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Send by the engine's grid, in the order of the names."""

@@ -91,7 +91,7 @@ class ServerRun:
             reply_timeout_s=self.reply_timeout_s,
             connect_timeout_s=self.connect_timeout_s,
         )
-        _learn_names(guarded, roster, config.num_clients)
+        _learn_names(guarded, roster, config.num_clients, self.logger)
         strategy = build_strategy(config.strategy, **settings_of(config, averaged=self.model.statistics()))
         draw_by_seed(strategy, config.seed)
         _refuse_empty_rounds(strategy, roster)
@@ -120,6 +120,7 @@ class ServerRun:
         return MetricRecord(metrics)
 
     def _complete(self) -> None:
+        self.logger.log_stage("testing", round_num=self.rounds_done)
         tested, curves = self.model.test()
         best = self.model.best_metrics
         rounds, epochs = self.rounds_done, self.order.config.local_epochs
@@ -184,13 +185,22 @@ def build_server_app(run: ServerRun) -> ServerApp:
     return app
 
 
-def _learn_names(grid: GuardedGrid, roster: Roster, expected: int) -> None:
+def _learn_names(grid: GuardedGrid, roster: Roster, expected: int, logger: FederatedProgressLogger) -> None:
     """Ask every node for its client's name, before anything can go wrong that must be told by name."""
-    nodes = grid.wait_for(expected)
-    replies = list(grid.send_and_receive([ask_who(node) for node in nodes]))
-    for reply in replies:
-        if not reply.has_error():
-            roster.learn(reply.metadata.src_node_id, who_answered(reply))
+    asked: dict[int, Message] = {}
+
+    def ask_those_who_came(nodes: list[int]) -> None:
+        # Whoever waits for the others wants to know which are here, not how many.
+        new = [node for node in nodes if node not in asked]
+        for reply in grid.send_and_receive([ask_who(node) for node in new]):
+            asked[reply.metadata.src_node_id] = reply
+            if not reply.has_error():
+                roster.learn(reply.metadata.src_node_id, who_answered(reply))
+        here = [roster.name(node) for node in roster.sort(nodes)]
+        logger.log_stage("waiting_for_clients", expected=expected, connected=here)
+
+    nodes = grid.wait_for(expected, on_change=ask_those_who_came)
+    replies = [asked[node] for node in nodes]
     roster.fill(nodes, expected)
     if all(reply.has_error() for reply in replies):
         # Nobody can even say its name: that will not get better by training.

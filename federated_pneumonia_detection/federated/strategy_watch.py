@@ -12,7 +12,8 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -99,6 +100,15 @@ class _Round:
     is_over: bool = True
 
 
+def _needed(strategy: Any) -> int:
+    """How many nodes a strategy waits for, as far as it says: one of Flower's does, also inside another one."""
+    names = ("min_available_nodes", "min_train_nodes")
+    found = [value for name in names if isinstance(value := getattr(strategy, name, None), int)]
+    if not found and (inner := getattr(strategy, "strategy", None)) is not None:
+        return _needed(inner)
+    return max(found, default=0)
+
+
 class _StrategyWatch:
     """The watching side of `watch_strategy`; each method stands around the strategy's own of the same name."""
 
@@ -173,11 +183,13 @@ class _StrategyWatch:
             self._open(grid)
             self._close_round({})
             self._tell_clients(config)
-        messages = self._noted(self._own["configure_train"](server_round, arrays, config, grid))
+        with self._waits_told(grid, server_round):
+            messages = self._noted(self._own["configure_train"](server_round, arrays, config, grid))
         with harmless("telling a round's beginning"):
             self.round = _Round(server_round, is_over=False)
             if self.logger is not None:
                 self.logger.log_round_start(server_round, self.total_rounds)
+                self._tell_asked("training", server_round, messages)
         return messages
 
     def configure_evaluate(
@@ -185,7 +197,45 @@ class _StrategyWatch:
     ) -> Iterable[Message]:
         with harmless("telling clients of the run"):
             self._tell_clients(config)
-        return self._noted(self._own["configure_evaluate"](server_round, arrays, config, grid))
+        with self._waits_told(grid, server_round):
+            messages = self._noted(self._own["configure_evaluate"](server_round, arrays, config, grid))
+        with harmless("telling who evaluates"):
+            self._tell_asked("evaluating", server_round, messages)
+        return messages
+
+    def _tell_asked(self, stage: str, server_round: int, messages: list[Message]) -> None:
+        if messages and self.logger is not None:
+            asked = self._names({message.metadata.dst_node_id for message in messages})
+            self.logger.log_stage(stage, round_num=server_round, expected=len(asked), connected=asked)
+
+    def _names(self, nodes: Iterable[int]) -> list[str]:
+        return [self.roster.name(node) for node in self.roster.sort(nodes)]
+
+    @contextmanager
+    def _waits_told(self, grid: Grid, server_round: int) -> Iterator[None]:
+        """Within it a strategy that looks for nodes and finds too few is known to wait for more: Flower's own do."""
+        own = grid.get_node_ids
+        needed = _needed(self._strategy)
+        told: set[int] | None = None
+
+        def get_node_ids() -> Iterable[int]:
+            nonlocal told
+            nodes = list(own())
+            with harmless("telling who is waited for"):
+                if len(nodes) < needed and set(nodes) != told and self.logger is not None:
+                    told = set(nodes)
+                    here = self._names(nodes)
+                    self.logger.log_stage(
+                        "waiting_for_clients", round_num=server_round, expected=needed, connected=here
+                    )
+            return nodes
+
+        with harmless("watching for nodes"):
+            grid.get_node_ids = get_node_ids  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            vars(grid).pop("get_node_ids", None)
 
     def _tell_clients(self, config: ConfigRecord) -> None:
         if self.total_rounds is not None:
@@ -204,6 +254,8 @@ class _StrategyWatch:
         with harmless("telling who answered"):
             self.round.answered = self._look(server_round, received)
             self.any_answer = self.any_answer or self.round.answered > 0
+            if self.logger is not None:
+                self.logger.log_stage("aggregating", round_num=server_round)
         arrays, metrics = self._own["aggregate_train"](server_round, received)
         with harmless("telling what a round made"):
             self.round.fit = dict(metrics or {})
@@ -230,6 +282,9 @@ class _StrategyWatch:
     ) -> Callable[[int, ArrayRecord], MetricRecord | None]:
         # Flower calls this last in a round, so it is where the round's end is known.
         def evaluated(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+            with harmless("telling an evaluation"):
+                if evaluate and server_round > 0 and self.logger is not None:
+                    self.logger.log_stage("evaluating", round_num=server_round)
             metrics = evaluate(server_round, arrays) if evaluate else None
             with harmless("telling a round's end"):
                 if server_round > 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["integer", "mapping", "number", "text"]
+__all__ = ["integer", "mapping", "names", "number", "text"]
 
 
 def text(value: object) -> str:
@@ -24,6 +24,11 @@ def integer(value: object) -> int | None:
 def number(value: object) -> float | None:
     """A number; a truth is none."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def names(value: object) -> tuple[str, ...] | None:
+    """Names in a list, without what is none; `None` for what is no list."""
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else None
 
 
 def mapping(value: object) -> dict[str, Any]:

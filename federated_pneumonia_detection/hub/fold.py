@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from federated_pneumonia_detection.hub.fields import integer, mapping, text
+from federated_pneumonia_detection.hub.fields import integer, mapping, names, text
 from federated_pneumonia_detection.hub.fold_attempts import KEY_METRICS, Curve, Past, begins_from, put_together
 from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of, more
 from federated_pneumonia_detection.hub.fold_withheld import Withholding
@@ -24,6 +24,7 @@ from federated_pneumonia_detection.hub.state import (
     RunState,
     RunStatus,
     Span,
+    Stage,
     is_lost,
 )
 from federated_pneumonia_detection.hub.times import before, earlier, later, seconds
@@ -32,7 +33,17 @@ __all__ = ["KEY_METRICS", "Folding", "fold", "fold_all"]
 
 # Messages that only whoever leads a run writes: seen without a client, they prove that not only clients log.
 _LEADS = frozenset(
-    {"run_start", "epoch_start", "epoch_end", "step", "round_start", "round_end", "round_aggregated", "test_curves"}
+    {
+        "run_start",
+        "epoch_start",
+        "epoch_end",
+        "step",
+        "round_start",
+        "round_end",
+        "round_aggregated",
+        "stage",
+        "test_curves",
+    }
 )
 # Messages about a run as a whole, of none of its attempts.
 _OF_NO_ATTEMPT = frozenset({"run_queued", "run_edited"})
@@ -364,6 +375,21 @@ class Folding:
         metrics = mapping(message.get("metrics"))
         self._curve.measured(metrics, round_, integer(metrics.get("num_samples")))
 
+    def _stage(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        connected, answered = names(message.get("connected")), names(message.get("answered"))
+        stage = Stage(
+            name=text(message.get("stage")),
+            since=time,
+            round=integer(message.get("round")),
+            epoch=integer(message.get("epoch")),
+            expected=integer(message.get("expected")),
+            connected=connected,
+            answered=answered,
+        )
+        if client_id is None and (run.stage is None or _at(run.stage) <= _at(stage)):
+            run.stage = stage
+
     def _client_failed(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         round_ = integer(message.get("round"))
         if not round_ and client_id in self._clients:
@@ -444,6 +470,7 @@ _HANDLERS = {
     "round_start": Folding._round_start,
     "round_end": Folding._round_end,
     "round_aggregated": Folding._round_aggregated,
+    "stage": Folding._stage,
     "client_failed": Folding._client_failed,
     "training_complete": Folding._end,
     "training_error": Folding._end,
@@ -520,6 +547,11 @@ def _end_of_clients(run: RunFields) -> End | None:
         stop = next(end for end in known if end.status == "cancelled")
         return End("cancelled", newest.time, by=stop.by, reason=stop.reason)
     return End("completed", newest.time)
+
+
+def _at(stage: Stage) -> tuple[int, float, str]:
+    # By what is done, then by the time: a clock that goes back within a round is the worst that can happen then.
+    return stage.round or stage.epoch or 0, seconds(stage.since) or 0.0, stage.name
 
 
 def _less(one_s: float | None, other_s: float | None) -> bool:

@@ -24,6 +24,7 @@ __all__ = [
     "RunState",
     "RunStatus",
     "Span",
+    "Stage",
     "Withheld",
     "ended",
     "is_lost",
@@ -70,6 +71,22 @@ class Withheld(msgspec.Struct, frozen=True):
     what: str
     why: str
     at: int = 0
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """What whoever leads the run said last that it does, and since when."""
+
+    name: str
+    """`waiting_for_clients`, `training`, `aggregating`, `evaluating` or `testing`."""
+    since: str
+    round: int | None = None
+    epoch: int | None = None
+    expected: int | None = None
+    """How many clients it waits for; while a round trains or evaluates, how many were asked."""
+    connected: tuple[str, ...] | None = None
+    """Which clients are there; while a round trains or evaluates, which were asked."""
+    answered: tuple[str, ...] | None = None
+    """Which of them have answered, where somebody counts."""
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -209,6 +226,8 @@ class RunFields(msgspec.Struct):
     """Cases by class (`normal`, `pneumonia`) of each split, where `run_start` told them: an interval needs them."""
     setup: dict[str, Any] = {}
     """The few settings that tell runs apart in a list: `model`, `seed`, `partition`, `alpha`, `strategy`."""
+    stage: Stage | None = None
+    """What whoever leads it said last that it does."""
     aggregated_round: int = 0
     rounds_with_failures: tuple[int, ...] = ()
     spans: tuple[Span, ...] = ()

@@ -24,6 +24,7 @@ from federated_pneumonia_detection.progress.messages import (
     RoundAggregated,
     RoundEnd,
     RoundStart,
+    Stage,
     Step,
     TestCurves,
     TrainingCancelled,
@@ -254,6 +255,39 @@ class ProgressLogger:
             writer.say(RoundAggregated(number, told, clients, failed, **self._channel.stamp_apart()))
             writer.tell_not_finite("aggregated", not_finite)
             self._channel.nudge()
+
+    @_never_raises
+    def log_stage(
+        self,
+        stage: str,
+        *,
+        round_num: int | None = None,
+        epoch: int | None = None,
+        expected: int | None = None,
+        connected: Any = None,
+        answered: Any = None,
+    ) -> None:
+        """What is done from now on, where nothing else tells it.
+
+        Args:
+            stage: `waiting_for_clients`, `training`, `aggregating`, `evaluating` or `testing`.
+            round_num: of which round, counted from 1.
+            epoch: of which epoch, counted from 1.
+            expected: how many clients are waited for, or were asked.
+            connected: which clients are there, or were asked.
+            answered: which of them have answered.
+        """
+        warn = self._channel.warn
+        more: dict[str, Any] = {}
+        if round_num is not None:
+            more["round"] = self._whole(round_num, "round")
+        if epoch is not None:
+            more["epoch"] = self._whole(epoch, "epoch")
+        if answered is not None:
+            more["answered"] = values.names(answered, warn)
+        there = None if connected is None else values.names(connected, warn)
+        what, many = values.name(stage), self._whole(expected, "expected")
+        self._channel.say("stage", lambda stamp: Stage(stage=what, expected=many, connected=there, **{**stamp, **more}))
 
     @_never_raises
     def log_client_failed(self, round_num: int, client_id: str, error: str, *, bytes_down: int | None = None) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "RunEdited",
     "RunQueued",
     "RunStart",
+    "Stage",
     "Step",
     "Subscribed",
     "TestCurves",
@@ -188,6 +189,21 @@ class ClientFailed(Message, frozen=True, tag="client_failed", gc=False):
     bytes_down: int | UnsetType = UNSET
 
 
+class Stage(Message, frozen=True, tag="stage", gc=False):
+    """What whoever leads the run does from now on, until it says another: why nothing else may be heard meanwhile.
+
+    `stage` is `waiting_for_clients`, `training`, `aggregating`, `evaluating` or `testing`; `round` or `epoch` says of
+    which. `expected` is how many clients it waits for, `connected` which are there; while a round trains or evaluates,
+    how many and which were asked. `answered` are those of them whose answers have come, where somebody counts them.
+    """
+
+    stage: str
+    epoch: int | UnsetType | None = UNSET
+    expected: int | None = None
+    connected: list[str] | None = None
+    answered: list[str] | UnsetType = UNSET
+
+
 class TestCurves(Message, frozen=True, tag="test_curves", gc=False):
     """The ROC curve of the test split (at most 200 points) and the confusion counts at the threshold."""
 
@@ -279,6 +295,7 @@ STRUCTS: Final[tuple[type[Message], ...]] = (
     LocalEpoch,
     RoundAggregated,
     ClientFailed,
+    Stage,
     TestCurves,
     Alert,
     RunEdited,

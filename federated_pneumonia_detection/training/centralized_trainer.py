@@ -202,9 +202,11 @@ class CentralizedTrainer:
             return {}
         network = module.result if best.path is None else load_checkpoint(best.path)[0]
         device = choose_device(config.device)
+        logger = metrics.progress_logger
+        if logger is not None:
+            logger.log_stage("testing", epoch=best.epoch or len(metrics.history))
         views = config.test_time_augmentation
         tested, logits = evaluate_locally(network, images, labels, config, prefix="test_", views=views, device=device)
-        logger = metrics.progress_logger
         if logger is not None:
             logger.log_epoch_end(best.epoch or len(metrics.history), tested, "test")
             curves = roc_and_confusion(logits, torch.from_numpy(labels), threshold=config.threshold)

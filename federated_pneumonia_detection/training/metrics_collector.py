@@ -219,6 +219,7 @@ class MetricsCollectorCallback(pl.Callback):
         """Remembers what was known before."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._before_val = dict(trainer.callback_metrics)
+            self._stage(trainer, "evaluating")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Takes the validation's metrics; they are said after the training's."""
@@ -231,6 +232,12 @@ class MetricsCollectorCallback(pl.Callback):
             # One of several validations within an epoch: a point on the curve. The last one closes the epoch.
             done, total = trainer.fit_loop.epoch_loop.batch_progress.current.ready, _steps(trainer)
             self.progress_logger.log_step(self._open_epoch, done, total, named(self._val, "val"), phase="val")
+            self._stage(trainer, "training")
+
+    def _stage(self, trainer: pl.Trainer, name: str) -> None:
+        """Says what is done now, in the open epoch."""
+        if trainer.is_global_zero and self._open_epoch is not None and self.outcome is None and self.progress_logger:
+            self.progress_logger.log_stage(name, epoch=self._open_epoch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says the two ``epoch_end``: now or, where the module has a last word of its own, right after that."""
@@ -260,6 +267,11 @@ class MetricsCollectorCallback(pl.Callback):
                 self.progress_logger.log_epoch_end(epoch, val, "val")
 
     # Ends
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says that the test has begun, of a run that this callback has seen trained."""
+        if trainer.is_global_zero and self.history and self._logger is not None:
+            self._logger.log_stage("testing", epoch=self.history[-1]["epoch"])
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says the test's metrics, of a run that this callback has seen trained."""

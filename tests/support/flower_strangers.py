@@ -58,7 +58,7 @@ def told(log_dir: Path, client_id: str | None = None) -> list[dict[str, Any]]:
 
 
 def types(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["type"] for message in messages]
+    return [message["type"] for message in messages if message["type"] != "stage"]
 
 
 def bits(result: Result) -> str:

@@ -3,8 +3,8 @@
 import { endOf, foldClient, HUB_SAYS, more, paced } from "./fold.clients";
 import type { KnownMessage } from "./messages.generated";
 import type { Said } from "./model";
-import { list, number, record, textOrEmpty, whole } from "./reading";
-import type { BestState, EndState, RunState, Span, Values } from "./state";
+import { list, namesOf, number, record, textOrEmpty, whole } from "./reading";
+import type { BestState, EndState, RunState, Span, StageState, Values } from "./state";
 import { emptyState, isLost } from "./state";
 import { before, earlier, later, seconds } from "./times";
 
@@ -22,6 +22,7 @@ const LEADS: ReadonlySet<string> = new Set<KnownMessage["type"]>([
   "round_start",
   "round_end",
   "round_aggregated",
+  "stage",
   "test_curves",
 ]);
 /** Messages in which a number of the attempt may stand. */
@@ -267,6 +268,19 @@ const roundAggregated: Handler = (state, message, _clientId, time) => {
   return measured(after, metrics, round, whole(metrics.num_samples));
 };
 
+const stageSaid: Handler = (state, message, clientId, time) => {
+  const stage: StageState = {
+    name: textOrEmpty(message.stage),
+    since: time,
+    round: whole(message.round),
+    epoch: whole(message.epoch),
+    expected: whole(message.expected),
+    connected: namesOf(message.connected),
+    answered: namesOf(message.answered),
+  };
+  return clientId === null && !isBeyond(state.stage, stage) ? { ...state, stage } : state;
+};
+
 const clientFailed: Handler = (state, message, clientId) => {
   const round = whole(message.round) || state.clients.find((each) => each.client_id === clientId)?.round || 0;
   const after = { ...state, ...moved(state, message) };
@@ -317,6 +331,7 @@ const HANDLERS: { readonly [Type in KnownMessage["type"]]?: Handler } = {
   round_start: roundStart,
   round_end: roundEnd,
   round_aggregated: roundAggregated,
+  stage: stageSaid,
   client_failed: clientFailed,
   training_complete: end,
   training_error: end,
@@ -357,6 +372,14 @@ function moved(state: RunState, message: Said): Pick<RunState, "bytes_down" | "b
     bytes_down: more(state.bytes_down, message.bytes_down),
     bytes_up: more(state.bytes_up, message.bytes_up),
   };
+}
+
+/** Whether one stage comes after another: by what is done, then by the time. */
+function isBeyond(one: StageState | null, other: StageState): boolean {
+  if (one === null) return false;
+  const by = (one.round || one.epoch || 0) - (other.round || other.epoch || 0);
+  const later = by || (seconds(one.since) ?? 0) - (seconds(other.since) ?? 0);
+  return later > 0 || (later === 0 && one.name > other.name);
 }
 
 function withFailure(state: RunState, round: number): RunState {

@@ -217,6 +217,24 @@ export interface ClientFailed {
   readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
+/** What whoever leads the run does from now on, until it says another: why nothing else may be heard meanwhile. */
+export interface Stage {
+  readonly type: "stage";
+  readonly stage: string;
+  readonly epoch?: number | null;
+  readonly expected?: number | null;
+  readonly connected?: readonly string[] | null;
+  readonly answered?: readonly string[];
+  readonly timestamp: string;
+  readonly client_id?: string;
+  readonly round?: number | null;
+  readonly attempt?: number;
+  readonly run_id: string;
+  readonly offset?: number;
+  readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
+}
+
 /** The ROC curve of the test split (at most 200 points) and the confusion counts at the threshold. */
 export interface TestCurves {
   readonly type: "test_curves";
@@ -323,6 +341,7 @@ export type KnownMessage =
   LocalEpoch |
   RoundAggregated |
   ClientFailed |
+  Stage |
   TestCurves |
   Alert |
   RunEdited |
@@ -345,6 +364,7 @@ export const MESSAGE_TYPES = [
   "local_epoch",
   "round_aggregated",
   "client_failed",
+  "stage",
   "test_curves",
   "alert",
   "run_edited",

@@ -34,6 +34,11 @@ export function list(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+/** The names in a list, without what is none; `null` for what is no list. */
+export function namesOf(value: unknown): readonly string[] | null {
+  return Array.isArray(value) ? value.filter((each) => typeof each === "string") : null;
+}
+
 export function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)

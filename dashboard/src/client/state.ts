@@ -36,6 +36,20 @@ export interface Span {
   readonly sent: string | null;
 }
 
+export interface StageState {
+  /** `waiting_for_clients`, `training`, `aggregating`, `evaluating` or `testing`. */
+  readonly name: string;
+  readonly since: string;
+  readonly round: number | null;
+  readonly epoch: number | null;
+  /** How many clients it waits for; while a round trains or evaluates, how many were asked. */
+  readonly expected: number | null;
+  /** Which clients are there; while a round trains or evaluates, which were asked. */
+  readonly connected: readonly string[] | null;
+  /** Which of them have answered, where somebody counts. */
+  readonly answered: readonly string[] | null;
+}
+
 /** How often one client (or whoever leads the run) is heard; seconds. */
 export interface Pace {
   readonly last: string | null;
@@ -131,6 +145,8 @@ export interface RunState {
   readonly split_cases: Readonly<Record<string, { readonly normal?: number; readonly pneumonia?: number }>>;
   /** The few settings that tell runs apart in a list. */
   readonly setup: Values;
+  /** What whoever leads it said last that it does. */
+  readonly stage: StageState | null;
   readonly aggregated_round: number;
   readonly rounds_with_failures: readonly number[];
   readonly spans: readonly Span[];
@@ -202,6 +218,7 @@ export function emptyState(runId: string): RunState {
     split_sizes: {},
     split_cases: {},
     setup: {},
+    stage: null,
     aggregated_round: 0,
     rounds_with_failures: [],
     spans: [],

@@ -3,7 +3,7 @@
 import { lessIsBetter } from "../client/best";
 import type { Message, Metrics, RunEvent, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
-import { metricsOf, number, record, text } from "../client/reading";
+import { metricsOf, namesOf, number, record, text } from "../client/reading";
 import { metricName } from "./figures";
 
 export type EventIcon =
@@ -94,12 +94,26 @@ function lineOf(event: RunEvent, model: RunModel, isBest: boolean): Words | null
       };
     case "training_cancelled":
       return { icon: "stop", strong: stopped(message), rest: text(message.reason) ?? "" };
+    case "stage":
+      return staged(message);
     case "local_epoch":
       // The small multiples show them; a line for each would bury the rest.
       return null;
     default:
       return { icon: "note", strong: event.type.replaceAll("_", " "), rest: plain(message) };
   }
+}
+
+/** Only a wait has a line: what else is done, the lines of its beginning and its end tell. */
+function staged(message: Message): Words | null {
+  if (message.stage !== "waiting_for_clients") return null;
+  const there = namesOf(message.connected)?.length ?? 0;
+  const of = number(message.expected);
+  return {
+    icon: "late",
+    strong: "Waiting for hospitals:",
+    rest: of === null ? `${there} here` : `${there} of ${of} here`,
+  };
 }
 
 function started(model: RunModel, message: Message): string {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,33 @@ from flwr.clientapp import ClientApp
 from flwr.clientapp.mod import message_size_mod
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAdam, FedAvg, FedProx, FedTrimmedAvg, Strategy
+from flwr.supercore.task_identity import TaskIdentity
 
 from federated_pneumonia_detection.federated.batches import current_progress
 from federated_pneumonia_detection.federated.client_watch import progress_mod, watch_client_app
 from federated_pneumonia_detection.federated.grid import GuardedGrid
-from federated_pneumonia_detection.federated.local_engine import run_local
+from federated_pneumonia_detection.federated.local_engine import LocalGrid, run_local
 from federated_pneumonia_detection.federated.roster import Roster
 from federated_pneumonia_detection.federated.strategy_watch import watch_strategy
 from federated_pneumonia_detection.progress import FederatedProgressLogger
+
+NAMES = Roster({1000: "client_0", 1001: "client_1", 1002: "client_2"})
+"""As the embedded grid numbers its nodes."""
+
+
+class Connecting(LocalGrid):
+    """A grid to which one node more has connected each second time somebody looks."""
+
+    def __init__(self, nodes: list[int]) -> None:
+        self._nodes, self._looks = nodes, 0
+
+    def get_node_ids(self) -> list[int]:
+        self._looks += 1
+        return self._nodes[: (self._looks - 1) // 2]
+
+
+def stages(messages: list[dict[str, Any]]) -> list[tuple[str, int, list[str] | None]]:
+    return [(m["stage"], m["round"], m["connected"]) for m in messages if m["type"] == "stage"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +98,45 @@ def test_server_and_clients_are_one_run_although_nobody_named_it(
     once = ["round_start", "round_aggregated", "round_end"]
     assert types(told(tmp_path)) == ["run_start", *once, *once, "training_complete"]
     assert types(told(tmp_path, "client_2")) == ["round_start", "round_end"] * 2
+
+
+def test_the_server_says_what_it_does_of_a_round_and_whom_it_has_asked(
+    adding_app: MakeApp, node_configs: list[dict[str, object]], tmp_path: Path
+) -> None:
+    with FederatedProgressLogger(None, tmp_path) as logger:
+        run(
+            adding_app(mods=[progress_mod(str(tmp_path))]),
+            FedAvg(),
+            node_configs,
+            rounds=1,
+            evaluate_fn=lambda server_round, arrays: MetricRecord({"val_loss": 1.0}),
+            watch=lambda strategy: watch_strategy(strategy, logger, roster=NAMES),
+        )
+
+    everybody = ["client_0", "client_1", "client_2"]
+    assert stages(told(tmp_path)) == [
+        ("training", 1, everybody),
+        ("aggregating", 1, None),
+        ("evaluating", 1, everybody),
+        ("evaluating", 1, None),
+    ]
+
+
+def test_a_strategy_that_waits_for_nodes_says_which_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Flower looks once a second.
+    monkeypatch.setattr("flwr.serverapp.strategy.strategy_utils.sleep", lambda seconds: None)
+    for name in ("_run_id", "_task_id", "_node_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
+    with FederatedProgressLogger(None, tmp_path) as logger:
+        strategy = watch_strategy(FedAvg(fraction_evaluate=0.0, min_available_nodes=3), logger, roster=NAMES)
+        strategy.configure_train(1, ArrayRecord(), ConfigRecord(), Connecting([1000, 1001, 1002]))
+
+    waits = [m for m in told(tmp_path) if m["type"] == "stage" and m["stage"] == "waiting_for_clients"]
+    assert [(m["round"], m["expected"], m["connected"]) for m in waits] == [
+        (1, 3, []),
+        (1, 3, ["client_0"]),
+        (1, 3, ["client_0", "client_1"]),
+    ]
 
 
 def test_clients_alone_take_flowers_own_number_as_their_run(

@@ -104,9 +104,10 @@ def callback(tmp_path):
 def told(tmp_path):
     """What was logged, in order, without the journal's own lines."""
 
-    def read(*, steps=False):
+    def read(*, steps=False, stages=False):
         lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
         left_out = {"journal", "journal_end"} | (set() if steps else {"step"})
+        left_out |= set() if stages else {"stage"}
         return [line for line in lines if line["type"] not in left_out]
 
     return read
@@ -154,6 +155,17 @@ def test_each_batch_is_a_step_before_its_epoch_ends(callback, told):
         ("epoch_end", None, None, "train"),
     ]
     assert set(first[0]["metrics"]) == {"train_loss", "learning_rate"}
+
+
+def test_what_is_done_meanwhile_is_told_where_nothing_else_tells_it(callback, told):
+    fit(Plain(), callback, max_epochs=1, val_check_interval=1)
+    found = [m["stage"] if m["type"] == "stage" else m["type"] for m in told(stages=True)]
+    assert found[2:] == [
+        *["evaluating", "training"] * 2,
+        "evaluating",
+        *["epoch_end"] * 2,
+        "training_complete",
+    ]
 
 
 def test_the_loss_of_a_step_is_whole_when_gradients_are_accumulated(callback, told):
