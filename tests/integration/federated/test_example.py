@@ -38,7 +38,7 @@ def told(log_dir: Path) -> dict[str | None, list[str]]:
     found: dict[str | None, list[str]] = {}
     for path in log_dir.glob("*.jsonl"):
         first, *lines = map(json.loads, path.read_text().splitlines())
-        kinds = [line["type"] for line in lines if line["type"] not in ("step", "journal_end")]
+        kinds = [line["type"] for line in lines if line["type"] not in ("step", "stage", "journal_end")]
         found.setdefault(first["client_id"], []).extend(kinds)
     return found
 

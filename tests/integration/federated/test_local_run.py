@@ -26,7 +26,7 @@ CLIENTS = ("client_0", "client_1", "client_2")
 
 
 def types(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["type"] for message in messages if message["type"] != "step"]
+    return [message["type"] for message in messages if message["type"] not in ("step", "stage")]
 
 
 def test_three_clients_and_the_server_are_one_run_with_four_journals(
@@ -46,6 +46,20 @@ def test_the_server_tells_rounds_and_aggregates_and_the_end(make_trainer: Make, 
     assert types(messages) == ["run_start", *once, *once, "test_curves", "training_complete"]
     assert not any("client_id" in message for message in messages)
     assert [message["round"] for message in messages if message["type"] in once] == [1, 1, 1, 2, 2, 2]
+
+
+def test_the_server_says_what_it_does_and_waits_for(make_trainer: Make, small_source: Path, told: Told) -> None:
+    make_trainer(num_rounds=1).train(small_source, "demo")
+
+    stages = [(m["stage"], m.get("round"), m["connected"]) for m in told(kind="stage")]
+    everybody = list(CLIENTS)
+    assert stages == [
+        ("waiting_for_clients", None, everybody),
+        ("training", 1, everybody),
+        ("aggregating", 1, None),
+        ("evaluating", 1, None),
+        ("testing", 1, None),
+    ]
 
 
 def test_run_start_says_what_is_trained_on_what(make_trainer: Make, small_source: Path, told: Told) -> None:

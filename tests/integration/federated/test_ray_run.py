@@ -45,7 +45,7 @@ def children() -> Callable[[], list[str]]:
 
 
 def once(messages: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(message["type"], message.get("round")) for message in messages if message["type"] != "step"]
+    return [(message["type"], message.get("round")) for message in messages if message["type"] not in ("step", "stage")]
 
 
 def test_ray_and_local_agree(

@@ -46,11 +46,11 @@ def config() -> TrainingConfig:
 
 @pytest.fixture
 def told() -> Callable[..., list[dict[str, Any]]]:
-    """The messages of all journals of a directory, without steps and the journals' own lines."""
+    """The messages of all journals of a directory, without stages, steps and the journals' own lines."""
 
     def read(directory: Path, *, steps: bool = False) -> list[dict[str, Any]]:
         lines = [json.loads(x) for path in sorted(directory.glob("*.jsonl")) for x in path.read_text().splitlines()]
-        left_out = {"journal", "journal_end"} | (set() if steps else {"step"})
+        left_out = {"journal", "journal_end", "stage"} | (set() if steps else {"step"})
         return [line for line in lines if line["type"] not in left_out]
 
     return read
