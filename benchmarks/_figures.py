@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FIGURES_FILE", "figure", "is_met", "shown", "table", "verdict"]
+__all__ = ["FIGURES_FILE", "figure", "goal", "is_met", "shown", "table", "verdict"]
 
 FIGURES_FILE = "FPD_FIGURES"
 """The environment variable that names the file to which `python -m benchmarks` has figures appended."""
@@ -56,8 +56,17 @@ def verdict(record: dict[str, Any]) -> str:
     """The goal and whether it is met, in words; nothing where there is no goal."""
     if record["at_most"] is None and record["at_least"] is None:
         return ""
-    sign, goal = ("≤", record["at_most"]) if record["at_most"] is not None else ("≥", record["at_least"])
-    return f"   goal {sign} {shown(goal)}: {'met' if is_met(record) else 'MISSED'}"
+    return f"   goal {goal(record)}: {'met' if is_met(record) else 'MISSED'}"
+
+
+def goal(record: dict[str, Any]) -> str:
+    """The goal alone: a bound, or the range a figure should lie in; nothing where there is none."""
+    at_most, at_least = record["at_most"], record["at_least"]
+    if at_most is None and at_least is None:
+        return ""
+    if at_most is not None and at_least is not None:
+        return f"{shown(at_least)} to {shown(at_most)}"
+    return f"≤ {shown(at_most)}" if at_most is not None else f"≥ {shown(at_least)}"
 
 
 def shown(value: float) -> str:

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from benchmarks._figures import is_met, shown
+from benchmarks._figures import goal, is_met, shown
 from benchmarks._picture import picture
 
 __all__ = ["JSON", "PAGE", "PICTURE", "README", "files", "readme_with"]
@@ -30,6 +30,7 @@ TITLES = {
     "import_time": "Importing the loggers",
     "accuracy": "How good the recipe is",
     "federated": "How good a federated run is",
+    "forecast": "When a run will end",
 }
 """Section by section, in this order; a benchmark that is not named here comes last, under its own name."""
 IN_README = (
@@ -74,8 +75,8 @@ def readme_with(results: Results, text: str) -> str:
     for benchmark, name, called in IN_README:
         for record in results.get(benchmark, {}).get("figures", []):
             if record["name"] == name:
-                goal = f"{_goal(record)}{'' if is_met(record) else ' **missed**'}"
-                rows.append(f"| {called} | {_measured(record)} | {goal} | `python -m benchmarks.{benchmark}` |")
+                wanted = f"{goal(record)}{'' if is_met(record) else ' **missed**'}"
+                rows.append(f"| {called} | {_measured(record)} | {wanted} | `python -m benchmarks.{benchmark}` |")
     # Without the empty lines a table behind a comment is no table.
     return "\n".join([f"{before}{BEGIN}", "", *rows, "", f"{END}{after}"])
 
@@ -94,7 +95,7 @@ def page(results: Results) -> str:
         "",
         *([f"Missed at the last run: {len(missed)}."] if missed else ["Every goal was met at the last run."]),
         *([""] if missed else []),
-        *[f"- {record['name']}: {_measured(record)}, goal {_goal(record)}" for _, record in missed],
+        *[f"- {record['name']}: {_measured(record)}, goal {goal(record)}" for _, record in missed],
         "",
     ]
     for name in names:
@@ -111,7 +112,7 @@ def _section(name: str, result: Results) -> list[str]:
     if result["figures"]:
         lines += ["| figure | measured | goal | |", "|---|---|---|---|"]
         lines += [
-            f"| {record['name']} | {_measured(record)} | {_goal(record)} | {'' if is_met(record) else '**missed**'} |"
+            f"| {record['name']} | {_measured(record)} | {goal(record)} | {'' if is_met(record) else '**missed**'} |"
             for record in result["figures"]
         ]
         lines.append("")
@@ -148,12 +149,6 @@ def _cell(value: Any) -> str:
 def _measured(record: dict[str, Any]) -> str:
     note = f" ({record['note']})" if record["note"] else ""
     return f"{shown(record['value'])} {record['unit']}{note}"
-
-
-def _goal(record: dict[str, Any]) -> str:
-    if record["at_most"] is not None:
-        return f"≤ {shown(record['at_most'])}"
-    return f"≥ {shown(record['at_least'])}" if record["at_least"] is not None else ""
 
 
 def _when(result: Results) -> str:

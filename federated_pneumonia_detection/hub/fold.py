@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from federated_pneumonia_detection.hub.fields import integer, mapping, names, text
+from federated_pneumonia_detection.hub.fields import integer, mapping, names, number, text
 from federated_pneumonia_detection.hub.fold_attempts import KEY_METRICS, Curve, Past, begins_from, put_together
 from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of, more
 from federated_pneumonia_detection.hub.fold_withheld import Withholding
@@ -82,6 +82,7 @@ class _Span(msgspec.Struct):
     opened: str | None = None
     closed: str | None = None
     sent: str | None = None
+    loss: float | None = None
 
 
 class Folding:
@@ -300,6 +301,7 @@ class Folding:
         run.split_sizes = sizes or run.split_sizes
         run.split_cases = cases or run.split_cases
         run.setup = setup or run.setup
+        run.patience = integer(config.get("early_stopping_patience")) or run.patience
         self._curve.n = self._curve.n if self._curve.n is not None else sizes.get("val")
 
     def _goes_on_from(self, message: Mapping[str, Any]) -> None:
@@ -333,6 +335,7 @@ class Folding:
         span = self._spans.get(epoch) or self._span(epoch)
         span.closed = later(span.closed, time) if span.closed else time or None
         if message.get("phase") == "val":
+            span.loss = number(mapping(message.get("metrics")).get("val_loss"))
             self._curve.measured(mapping(message.get("metrics")), epoch, None)
 
     def _step(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
@@ -373,6 +376,7 @@ class Folding:
         if isinstance(failed, list) and failed:
             self._curve.failures.add(round_)
         metrics = mapping(message.get("metrics"))
+        self._span(round_).loss = number(metrics.get("val_loss"))
         self._curve.measured(metrics, round_, integer(metrics.get("num_samples")))
 
     def _stage(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from federated_pneumonia_detection.hub.forecast import Forecast
 from federated_pneumonia_detection.hub.times import before
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Stage",
     "Withheld",
     "ended",
+    "is_federated",
     "is_lost",
 ]
 
@@ -63,6 +65,8 @@ class Span(msgspec.Struct, frozen=True):
     """The last result of an epoch; a round's aggregate."""
     sent: str | None = None
     """When the last client of a round sent."""
+    loss: float | None = None
+    """Its validation loss."""
 
 
 class Withheld(msgspec.Struct, frozen=True):
@@ -228,6 +232,10 @@ class RunFields(msgspec.Struct):
     """The few settings that tell runs apart in a list: `model`, `seed`, `partition`, `alpha`, `strategy`."""
     stage: Stage | None = None
     """What whoever leads it said last that it does."""
+    eta: Forecast | None = None
+    """When it will end, from what was seen of it; set by `words.described`."""
+    patience: int | None = None
+    """After how many epochs (or rounds) without a lower validation loss it stops early; `None` where it does not."""
     aggregated_round: int = 0
     rounds_with_failures: tuple[int, ...] = ()
     spans: tuple[Span, ...] = ()
@@ -266,6 +274,11 @@ class RunState(RunFields, frozen=True):  # type: ignore[misc] # no dataclass: ms
 def ended(state: RunState) -> bool:
     """Whether nothing more is expected of the run."""
     return state.status in ("completed", "failed", "cancelled", "lost")
+
+
+def is_federated(state: RunState) -> bool:
+    """Whether the run counts rounds."""
+    return state.mode == "federated" or bool(state.clients)
 
 
 def is_lost(of: RunFields | ClientFields) -> bool:

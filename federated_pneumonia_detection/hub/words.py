@@ -23,9 +23,10 @@ from federated_pneumonia_detection.hub.state import (
     ended,
     is_lost,
 )
+from federated_pneumonia_detection.hub.time_left import time_left, time_left_words
 from federated_pneumonia_detection.hub.times import seconds
 
-__all__ = ["described", "duration_words", "status_word", "time_left"]
+__all__ = ["described", "duration_words", "status_word"]
 
 WORDS = {
     "queued": "Waiting to start",
@@ -56,7 +57,7 @@ def described(state: RunState, now: datetime) -> RunState:
     """
     at = now.timestamp()
     clients = tuple(_described_client(state, client, at) for client in state.clients)
-    state = replace(state, clients=clients, num_clients=_expected(state) or None, n=_n(state))
+    state = replace(state, clients=clients, num_clients=_expected(state) or None, n=_n(state), eta=time_left(state, at))
     first, second = _sentences(state, at)
     return replace(state, sentence=first, detail_sentence=second)
 
@@ -84,10 +85,10 @@ def _sentences(state: RunState, at: float) -> tuple[str, str]:
     if state.status == "started":
         return "Starting; nothing is trained yet.", ""
     if _is_federated(state):
-        return _round_sentence(state, at), _joined(_hospitals(state), time_left(state, at))
-    best = state.best
+        return _round_sentence(state, at), _joined(_hospitals(state), time_left_words(state, state.eta))
+    left, best = time_left_words(state, state.eta), state.best
     so_far = "" if best is None else f"Best {_metric(best.metric)} so far {_rate(best.value)} at epoch {best.at}."
-    return f"Training {_of('epoch', state.epoch, state.total_epochs)}.", _joined(time_left(state, at), so_far)
+    return f"Training {_of('epoch', state.epoch, state.total_epochs)}.", _joined(left, so_far)
 
 
 def _ended_sentences(state: RunState) -> tuple[str, str]:
@@ -289,57 +290,6 @@ def _waiting_for(state: RunState) -> int:
         if client.sent_round >= state.round or client.failed_round >= state.round or _gave_up(client)
     )
     return max(0, _expected(state) - done)
-
-
-# --- time left --------------------------------------------------------------------------------------------------
-
-
-def time_left(state: RunState, at: float) -> str:
-    """How long the run still takes, as a median with its P10 to P90; changes at most every five seconds."""
-    unit, current, total = _progress(state)
-    if not total or not current:
-        return ""
-    durations = _durations(state)
-    if not durations:
-        return f"Time left after the first {unit}."
-    opened = {span.number: seconds(span.opened) for span in state.spans}
-    is_done = unit == "round" and (state.aggregated_round >= current)
-    began = opened.get(current)
-    elapsed = 0.0 if is_done or began is None else max(0.0, floor(at / _LEFT_STEP_S) * _LEFT_STEP_S - began)
-    remaining = total - current + (0 if is_done else 1)
-    low, middle, high = (_left_minutes(durations, part, remaining, elapsed) for part in (0.1, 0.5, 0.9))
-    if middle == 0:
-        return "Less than a minute left."
-    return f"About {middle} min left." if low == high else f"About {middle} min left ({low} to {high})."
-
-
-def _left_minutes(durations: list[float], part: float, remaining: int, elapsed: float) -> int:
-    one = _quantile(durations, part)
-    return floor(max(0.0, one * remaining - min(elapsed, one)) / 60 + 0.5)
-
-
-def _durations(state: RunState) -> list[float]:
-    """Seconds that each finished epoch (or round) took, from its beginning to the next one's where that is known."""
-    spans = {span.number: span for span in state.spans}
-    _, current, _ = _progress(state)
-    found: list[float] = []
-    for span in state.spans:
-        finished = span.number < current or state.aggregated_round >= span.number
-        began, following = seconds(span.opened), spans.get(span.number + 1)
-        closed = span.closed if state.led else span.closed or span.sent
-        done = (seconds(following.opened) if following else None) or seconds(closed)
-        if finished and began is not None and done is not None:
-            found.append(max(0.0, done - began))
-    return found
-
-
-def _quantile(values: list[float], part: float) -> float:
-    """Linear between the two nearest of the sorted values."""
-    ordered = sorted(values)
-    place = part * (len(ordered) - 1)
-    below = floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 # --- small things -----------------------------------------------------------------------------------------------

@@ -186,6 +186,7 @@ const runStart: Handler = (state, message, clientId, time) => {
     split_sizes: Object.keys(sizes).length > 0 ? sizes : state.split_sizes,
     split_cases: Object.keys(cases).length > 0 ? cases : state.split_cases,
     setup: Object.keys(setup).length > 0 ? setup : state.setup,
+    patience: whole(config.early_stopping_patience) || state.patience,
     n: state.n ?? sizes.val ?? null,
   };
 };
@@ -214,7 +215,8 @@ const epochEnd: Handler = (state, message, clientId, time) => {
     spans: closed(state.spans, epoch, time),
   };
   if (message.phase !== "val") return after;
-  return measured(after, record(message.metrics), epoch, state.split_sizes.val ?? null);
+  const metrics = record(message.metrics);
+  return measured(withLoss(after, epoch, metrics), metrics, epoch, state.split_sizes.val ?? null);
 };
 
 const step: Handler = (state, message, clientId) => {
@@ -265,7 +267,7 @@ const roundAggregated: Handler = (state, message, _clientId, time) => {
   };
   if (list(message.failed_clients).length > 0) after = withFailure(after, round);
   const metrics = record(message.metrics);
-  return measured(after, metrics, round, whole(metrics.num_samples));
+  return measured(withLoss(after, round, metrics), metrics, round, whole(metrics.num_samples));
 };
 
 const stageSaid: Handler = (state, message, clientId, time) => {
@@ -387,6 +389,11 @@ function withFailure(state: RunState, round: number): RunState {
   return { ...state, rounds_with_failures: rounds };
 }
 
+function withLoss(state: RunState, at: number, metrics: Values): RunState {
+  const loss = number(metrics.val_loss);
+  return { ...state, spans: spanned(state.spans, at, (span) => ({ ...span, loss })) };
+}
+
 function opened(spans: readonly Span[], at: number, time: string): readonly Span[] {
   return spanned(spans, at, (span) => ({ ...span, opened: earlier(span.opened, time) }));
 }
@@ -397,7 +404,7 @@ function closed(spans: readonly Span[], at: number, time: string, exactly = fals
 
 function spanned(spans: readonly Span[], at: number, change: (span: Span) => Span): readonly Span[] {
   const known = new Map(spans.map((span) => [span.number, span]));
-  known.set(at, change(known.get(at) ?? { number: at, opened: null, closed: null, sent: null }));
+  known.set(at, change(known.get(at) ?? { number: at, opened: null, closed: null, sent: null, loss: null }));
   return [...known.values()].sort((a, b) => a.number - b.number).slice(-KEPT_SPANS);
 }
 

@@ -6,6 +6,7 @@
  * order in which they came. What needs a clock (late, silent, time left) is made of the state by `words.ts`.
  */
 
+import type { Forecast } from "./forecast";
 import type { RunStatus } from "./model";
 import { before } from "./times";
 
@@ -34,6 +35,8 @@ export interface Span {
   readonly closed: string | null;
   /** When the last client of a round sent. */
   readonly sent: string | null;
+  /** Its validation loss. */
+  readonly loss: number | null;
 }
 
 export interface StageState {
@@ -147,6 +150,10 @@ export interface RunState {
   readonly setup: Values;
   /** What whoever leads it said last that it does. */
   readonly stage: StageState | null;
+  /** When it will end, from what was seen of it; set by `described`. */
+  readonly eta: Forecast | null;
+  /** After how many epochs (or rounds) without a lower validation loss it stops early. */
+  readonly patience: number | null;
   readonly aggregated_round: number;
   readonly rounds_with_failures: readonly number[];
   readonly spans: readonly Span[];
@@ -219,6 +226,8 @@ export function emptyState(runId: string): RunState {
     split_cases: {},
     setup: {},
     stage: null,
+    eta: null,
+    patience: null,
     aggregated_round: 0,
     rounds_with_failures: [],
     spans: [],

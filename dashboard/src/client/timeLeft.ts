@@ -1,54 +1,97 @@
-/** How long a run still takes: a median with its P10 to P90, from the epochs (or rounds) it has finished. */
+/** How long a run still takes, in figures and in words; the server's rules are in `hub/time_left.py`. */
 
-import type { RunState } from "./state";
+import { ended } from "./fold.state";
+import { type Forecast, forecast, type Open, type Seen } from "./forecast";
+import type { ClientState, RunState } from "./state";
 import { seconds } from "./times";
-import { progressOf } from "./wording";
+import { isFederated, progressOf } from "./wording";
 
-/** It changes at most every five seconds. */
-const LEFT_STEP_S = 5;
+/** What is left changes at most so often, in seconds. */
+const STEP_S = 5;
 
-/** "About 39 min left (36 to 47)."; before the first epoch or round has ended it says so. */
-export function timeLeft(state: RunState, at: number): string {
-  const { unit, at: current, total } = progressOf(state);
-  if (!total || !current) return "";
-  const durations = finishedDurations(state);
-  if (durations.length === 0) return `Time left after the first ${unit}.`;
+/** The forecast of a run that is going on, `at` seconds after 1970; `null` where there is nothing to go by. */
+export function timeLeft(state: RunState, at: number): Forecast | null {
+  const { at: current, total } = progressOf(state);
+  if (ended(state) || !total || !current) return null;
+  const isOver = isFederated(state) && state.aggregated_round >= current;
   const began = seconds(state.spans.find((span) => span.number === current)?.opened);
-  const isDone = unit === "round" && state.aggregated_round >= current;
-  const elapsed =
-    isDone || began === null ? 0 : Math.max(0, Math.floor(at / LEFT_STEP_S) * LEFT_STEP_S - began);
-  const remaining = total - current + (isDone ? 0 : 1);
-  const [low, middle, high] = [0.1, 0.5, 0.9].map((part) => leftMinutes(durations, part, remaining, elapsed));
-  if (middle === 0) return "Less than a minute left.";
-  return low === high ? `About ${middle} min left.` : `About ${middle} min left (${low} to ${high}).`;
+  return forecast({
+    durations: durations(state, current),
+    left: total - current + (isOver ? 0 : 1),
+    elapsed: isOver || began === null ? null : Math.max(0, steady(at) - began),
+    waiting: state.clients.filter((client) => isWaitedFor(state, client)).map((client) => open(client, at)),
+    closing: closings(state),
+    early: earlyStop(state),
+  });
 }
 
-function leftMinutes(durations: readonly number[], part: number, remaining: number, elapsed: number): number {
-  const one = quantile(durations, part);
-  return Math.floor(Math.max(0, one * remaining - Math.min(elapsed, one)) / 60 + 0.5);
+/** "About 39 min left (90 % within 47 min)."; before the first epoch or round has ended it says so. */
+export function timeLeftWords(state: RunState, left: Forecast | null): string {
+  const { unit, at: current, total } = progressOf(state);
+  if (left === null) return total && current && !ended(state) ? `Time left after the first ${unit}.` : "";
+  const [middle, bound] = [minutes(left.run_p50_s), minutes(left.run_p90_s)];
+  const words = middle === 0 ? "Less than a minute left" : `About ${spoken(middle)} left`;
+  const bounded = bound > Math.max(middle, 1) ? `${words} (90 % within ${spoken(bound)})` : words;
+  const last = lastUnit(state, left);
+  return last === null ? `${bounded}.` : `${bounded}, as it may stop early at ${unit} ${last} or so.`;
+}
+
+/** The epoch or round at which the run probably stops early; `null` where it probably goes all the way. */
+function lastUnit(state: RunState, left: Forecast): number | null {
+  const { at: current, total } = progressOf(state);
+  if (left.units_p50 === null || !total) return null;
+  const last = current + left.units_p50 - (left.unit_p50_s === null ? 0 : 1);
+  return last < total ? last : null;
+}
+
+function steady(at: number): number {
+  return Math.floor(at / STEP_S) * STEP_S;
+}
+
+function minutes(durationS: number): number {
+  return Math.floor(durationS / 60 + 0.5);
+}
+
+function spoken(count: number): string {
+  if (count < 120) return `${count} min`;
+  const rest = count % 60;
+  return rest && count < 600
+    ? `${Math.floor(count / 60)} h ${rest} min`
+    : `${Math.floor(count / 60 + 0.5)} h`;
 }
 
 /** Seconds that each finished epoch (or round) took, from its beginning to the next one's where that is known. */
-function finishedDurations(state: RunState): readonly number[] {
+function durations(state: RunState, current: number): readonly number[] {
   const spans = new Map(state.spans.map((span) => [span.number, span]));
-  const { at: current } = progressOf(state);
-  const found: number[] = [];
-  for (const span of state.spans) {
-    const finished = span.number < current || state.aggregated_round >= span.number;
+  return state.spans.flatMap((span) => {
+    const isFinished = span.number < current || state.aggregated_round >= span.number;
     const began = seconds(span.opened);
     const closed = state.led ? span.closed : (span.closed ?? span.sent);
     const done = seconds(spans.get(span.number + 1)?.opened) || seconds(closed);
-    if (finished && began !== null && done !== null) found.push(Math.max(0, done - began));
-  }
-  return found;
+    return isFinished && began !== null && done !== null ? [Math.max(0, done - began)] : [];
+  });
 }
 
-/** Linear between the two nearest of the sorted values. */
-function quantile(values: readonly number[], part: number): number {
-  const ordered = [...values].sort((a, b) => a - b);
-  const place = part * (ordered.length - 1);
-  const below = Math.floor(place);
-  const above = Math.min(below + 1, ordered.length - 1);
-  const low = ordered[below] ?? 0;
-  return low + ((ordered[above] ?? 0) - low) * (place - below);
+/** Seconds from a round's last sender to its aggregate. */
+function closings(state: RunState): readonly number[] {
+  return state.spans.flatMap((span) => {
+    const [sent, closed] = [seconds(span.sent), seconds(span.closed)];
+    return sent === null || closed === null ? [] : [Math.max(0, closed - sent)];
+  });
+}
+
+function isWaitedFor(state: RunState, client: ClientState): boolean {
+  const done = Math.max(client.sent_round, client.failed_round) >= state.round;
+  return client.round >= state.round && state.round > 0 && !done && client.end === null;
+}
+
+function open(client: ClientState, at: number): Open {
+  const began = seconds(client.started);
+  return { durations: client.durations, elapsed: began === null ? 0 : Math.max(0, steady(at) - began) };
+}
+
+function earlyStop(state: RunState): Seen["early"] {
+  if (!state.patience) return null;
+  const losses = state.spans.flatMap((span) => (span.loss === null ? [] : [span.loss]));
+  return losses.length > 0 ? { patience: state.patience, losses } : null;
 }

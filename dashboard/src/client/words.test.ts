@@ -94,8 +94,12 @@ describe("the sentence of a centralised run", () => {
       { type: "epoch_start", timestamp: at(60), epoch: 2, total_epochs: 3 },
     ]);
     const left = (s: number) => described(state, T0 + s * 1000).detail_sentence;
-    expect(left(60)).toBe("About 2 min left. Best validation AUROC so far 0.900 at epoch 1.");
-    expect(left(95)).toBe("About 1 min left. Best validation AUROC so far 0.900 at epoch 1.");
+    expect(left(60)).toBe(
+      "About 2 min left (90 % within 3 min). Best validation AUROC so far 0.900 at epoch 1.",
+    );
+    expect(left(95)).toBe(
+      "About 1 min left (90 % within 2 min). Best validation AUROC so far 0.900 at epoch 1.",
+    );
     expect(left(91)).toBe(left(94));
   });
 

@@ -10,7 +10,7 @@ import { ended } from "./fold.state";
 import { number, whole } from "./reading";
 import type { ClientState, ClientStatus, Pace, RunState } from "./state";
 import { isLost } from "./state";
-import { timeLeft } from "./timeLeft";
+import { timeLeft, timeLeftWords } from "./timeLeft";
 import { seconds } from "./times";
 import { countOf, durationWords, expected, isFederated, median, ofTotal, progressOf } from "./wording";
 
@@ -36,6 +36,7 @@ export function described(state: RunState, now: number): RunState {
     clients,
     num_clients: expected({ ...state, clients }) || null,
     n: nOf(state),
+    eta: timeLeft(state, at),
   };
   const [sentence, detail] = sentences(whole_, at);
   return { ...whole_, sentence, detail_sentence: detail };
@@ -59,13 +60,14 @@ function sentences(state: RunState, at: number): readonly [string, string] {
   const silence = silenceSentence(state, at);
   if (silence !== null) return [silence, lastWords(state)];
   if (state.status === "started") return ["Starting; nothing is trained yet.", ""];
-  if (isFederated(state)) return [roundSentence(state, at), joined(hospitals(state), timeLeft(state, at))];
+  if (isFederated(state))
+    return [roundSentence(state, at), joined(hospitals(state), timeLeftWords(state, state.eta))];
   const { best } = state;
   const soFar =
     best === null ? "" : `Best ${metricWords(best.metric)} so far ${rate(best.value)} at epoch ${best.at}.`;
   return [
     `Training ${ofTotal("epoch", state.epoch, state.total_epochs)}.`,
-    joined(timeLeft(state, at), soFar),
+    joined(timeLeftWords(state, state.eta), soFar),
   ];
 }
 

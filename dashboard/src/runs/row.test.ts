@@ -73,10 +73,10 @@ describe("the words of a row", () => {
       secondLine(
         run({
           status: "running",
-          detail_sentence: "2 of 6 hospitals have sent. About 39 min left (36 to 47).",
+          detail_sentence: "2 of 6 hospitals have sent. About 39 min left (90 % within 47 min).",
         }),
       ),
-    ).toBe("about 39 min left (36 to 47)");
+    ).toBe("about 39 min left (90 % within 47 min)");
     expect(
       secondLine(
         run({ status: "completed", final_metrics: { test_auroc: 0.958 }, split_sizes: { test: 624 } }),

@@ -97,11 +97,10 @@ export function heardLast(run: RunState, now: number): string {
   return `${place(run) || "before its first message"}${age}`;
 }
 
-/** The time left as the sentence gives it: "about 39 min left (36 to 47)". */
+/** The time left as the sentence gives it: "about 39 min left (90 % within 47 min)". */
 export function timeLeft(detail: string): string | null {
-  const found = /(?:About \d+ min left(?: \([^)]*\))?|Less than a minute left|Time left after[^.]*)/.exec(
-    detail,
-  );
+  const found =
+    /(?:(?:About [\dhmin ]+ left|Less than a minute left)(?: \([^)]*\))?|Time left after[^.]*)/.exec(detail);
   return found === null ? null : found[0].charAt(0).toLowerCase() + found[0].slice(1);
 }
 
