@@ -11,6 +11,7 @@ from federated_pneumonia_detection.cli import (
     demo,
     doctor,
     evaluate,
+    federation,
     predict,
     prune,
     release,
@@ -57,6 +58,7 @@ app.command("prune")(prune.prune)
 app.command("ship")(ship.ship)
 app.command("ledger")(release.ledger)
 app.add_typer(token.app, name="token")
+app.add_typer(federation.app, name="federation")
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(data.app, name="data")

@@ -24,6 +24,9 @@ def serve(
     database: Annotated[str | None, typer.Option(help="An SQLAlchemy URL; default: SQLite in the log dir.")] = None,
     checkpoint_dir: Annotated[Path | None, typer.Option(help="Where trained models go.")] = None,
     data_root: Annotated[list[Path] | None, typer.Option(help="A folder a run may take images from.")] = None,
+    federation: Annotated[
+        Path | None, typer.Option(help="For runs over a SuperLink: the coordinator's directory, of fpd federation.")
+    ] = None,
     max_runs: Annotated[int, typer.Option(min=1, help="Trainings that run at once; others wait.")] = 1,
     keep_for: Annotated[str | None, typer.Option(help="Let ended runs go after so long: 12h, 30d, 1y.")] = None,
     keep_size: Annotated[str | None, typer.Option(help="Let the oldest go beyond so much: 500MB, 5GB.")] = None,
@@ -60,6 +63,7 @@ def serve(
         checkpoint_dir=checkpoint_dir,
         data_roots=tuple(data_root) if data_root else server.default_data_roots(),
         max_runs=max_runs,
+        federation=federation,
         keep=policy_of(keep_for, keep_size),
         allow_origins=tuple(allow_origin or ()),
         allow_hosts=tuple(allow_host or ()),

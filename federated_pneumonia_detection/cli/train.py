@@ -55,7 +55,7 @@ def centralized(
     name, run = _names(experiment_name, run_id)
     _writable(log_dir, "--log-dir")
     _writable(checkpoint_dir, "--checkpoint-dir")
-    may_download = _fetch(source)
+    may_download = fetch(source)
     from federated_pneumonia_detection.training import CentralizedTrainer
 
     trainer = CentralizedTrainer(
@@ -81,7 +81,10 @@ def federated(
     partition: Annotated[str | None, typer.Option(help="iid, dirichlet or patient.")] = None,
     alpha: Annotated[float | None, typer.Option(help="For dirichlet: the smaller, the more uneven.")] = None,
     strategy: Annotated[str | None, typer.Option(help="fedavg, fedprox or fedadam.")] = None,
-    engine: Annotated[str | None, typer.Option(help="local (in this process) or ray.")] = None,
+    engine: Annotated[str | None, typer.Option(help="local (in this process), ray or superlink.")] = None,
+    federation: Annotated[
+        Path, typer.Option(help="For superlink: the coordinator's directory, of fpd federation.")
+    ] = Path("federation"),
     config: Config = None,
     run_id: RunId = None,
     log_dir: LogDir = Path("logs/progress"),
@@ -106,7 +109,7 @@ def federated(
     name, run = _names(experiment_name, run_id)
     _writable(log_dir, "--log-dir")
     _writable(checkpoint_dir, "--checkpoint-dir")
-    may_download = _fetch(source)
+    may_download = fetch(source)
     from federated_pneumonia_detection.federated import FederatedTrainer
 
     trainer = FederatedTrainer(
@@ -115,6 +118,7 @@ def federated(
         logs_dir=str(log_dir.parent),
         progress_log_dir=str(log_dir),
         allow_download=may_download,
+        federation_dir=federation,
     )
     with _shown(log_dir, run):
         results = trainer.train(source, name, run_id=run)
@@ -157,7 +161,7 @@ def _writable(directory: Path, option: str) -> None:
         raise typer.BadParameter(told, param_hint=option) from None
 
 
-def _fetch(source: str | None) -> bool:
+def fetch(source: str | None) -> bool:
     """See that the source is there, and download it where nobody named one; whether it makes sense to try again."""
     from federated_pneumonia_detection.data import DataError, cache_directory, find_source
     from federated_pneumonia_detection.data.publisher import download

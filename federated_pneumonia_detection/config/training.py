@@ -86,8 +86,11 @@ Strategy = Annotated[
     Literal["fedavg", "fedprox", "fedadam"], Field(description="How the hospitals' weights are put together.")
 ]
 Engine = Annotated[
-    Literal["local", "ray"],
-    Field(description="local (in the training process, no Ray) or ray (Flower's simulation)."),
+    Literal["local", "ray", "superlink"],
+    Field(
+        description="local (in the training process, no Ray), ray (Flower's simulation) or superlink (hospitals on "
+        "machines of their own, with images of their own)."
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable, Mod
 
@@ -18,6 +18,7 @@ from federated_pneumonia_detection.federated.batches import current_progress
 from federated_pneumonia_detection.federated.client_watch import progress_mod
 from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled
 from federated_pneumonia_detection.federated.hospitals import LocalImages, class_counts, local_images
+from federated_pneumonia_detection.federated.names import answer_who
 from federated_pneumonia_detection.federated.records import Order, Site
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.training.devices import choose_device
@@ -26,12 +27,11 @@ from federated_pneumonia_detection.training.errors import TrainingError
 from federated_pneumonia_detection.training.metrics import METRIC_NAMES
 from federated_pneumonia_detection.training.networks import build_network
 
-__all__ = ["ask_who", "build_client_app", "who_answered"]
+__all__ = ["build_client_app"]
 
 _log = logging.getLogger(__name__)
 
 _APP_RAISED = 2  # Flower's code for a ClientApp that raised
-_WHO = "who"
 
 
 def build_client_app(*, mods: Sequence[Mod] = ()) -> ClientApp:
@@ -44,7 +44,7 @@ def build_client_app(*, mods: Sequence[Mod] = ()) -> ClientApp:
 
     @app.query()
     def who(message: Message, context: Context) -> Message:
-        return Message(RecordDict({_WHO: ConfigRecord({"client-id": Site.of(context).client_id})}), reply_to=message)
+        return answer_who(message, context)
 
     @app.train(mods=list(mods))
     def train(message: Message, context: Context) -> Message:
@@ -52,16 +52,6 @@ def build_client_app(*, mods: Sequence[Mod] = ()) -> ClientApp:
         return Message(_train(order, Site.of(context), message.content), reply_to=message)
 
     return app
-
-
-def ask_who(node_id: int) -> Message:
-    """The message that asks a node for its client's name."""
-    return Message(RecordDict(), dst_node_id=node_id, message_type="query")
-
-
-def who_answered(reply: Message) -> str:
-    """The name in the answer to `ask_who`."""
-    return str(reply.content.config_records[_WHO]["client-id"])
 
 
 def _failures_in_words(message: Message, context: Context, call_next: ClientAppCallable) -> Message:

@@ -29,7 +29,7 @@ from federated_pneumonia_detection.federated.reply_metrics import (
     metrics_of,
     size_bytes,
 )
-from federated_pneumonia_detection.federated.roster import clear_reason, client_name
+from federated_pneumonia_detection.federated.roster import clear_reason, node_name
 from federated_pneumonia_detection.federated.round_progress import RoundProgress
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.protocol import WebSocketManager
@@ -48,7 +48,7 @@ def flower_run_id(context: Context) -> str | None:
 
 
 def _client_id(context: Context) -> str:
-    return client_name(context.node_config.get("partition-id", context.node_id))  # type: ignore[arg-type]
+    return node_name(context.node_config, context.node_id)
 
 
 def progress_mod(

@@ -37,6 +37,7 @@ class Coordination:
         websocket_manager: a `ConnectionManager` that shows the run as it goes.
         allow_download: whether PneumoniaMNIST may be fetched from its publisher when no source is named.
         reply_timeout_s: after so many seconds a hospital that has not answered counts as failed in its round.
+        deals_out: whether hospitals on this machine share the source; else it is the coordinator's own, to judge by.
     """
 
     config: FederatedConfig
@@ -47,6 +48,7 @@ class Coordination:
     websocket_manager: WebSocketManager | None = None
     allow_download: bool = True
     reply_timeout_s: float = 12 * 3600.0
+    deals_out: bool = True
 
     def run(self, source: str | Path | None, carry: Callable[[ServerRun, str], None]) -> dict[str, Any]:
         """Open the source, tell that the run begins, let `carry` do the rounds, and tell how it ended.
@@ -91,7 +93,7 @@ class Coordination:
 
     def _hospitals(self, source: str | Path | None) -> Hospitals:
         choose_device(self.config.device)
-        return open_hospitals(source, self.config, allow_download=self.allow_download)
+        return open_hospitals(source, self.config, allow_download=self.allow_download, deals_out=self.deals_out)
 
     def _logger(self, said: dict[str, Any]) -> FederatedProgressLogger:
         return make_logger(

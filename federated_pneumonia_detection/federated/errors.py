@@ -5,6 +5,8 @@ FederatedError
 ├── EngineMissing        what carries the run is not installed
 ├── NoClients            nobody connected before the deadline
 ├── AllClientsFailed     a round brought no update at all
+├── SuperLinkLost        what carried the run between machines is gone
+├── SuperLinkRefused     the SuperLink takes no run, or cannot be reached
 └── RunCancelled         somebody asked for the end
 """
 
@@ -18,6 +20,8 @@ __all__ = [
     "FederatedError",
     "NoClients",
     "RunCancelled",
+    "SuperLinkLost",
+    "SuperLinkRefused",
     "UnknownStrategy",
 ]
 
@@ -62,6 +66,23 @@ class AllClientsFailed(FederatedError):
     def detail(self) -> str:
         """Every client and its reason, a line each."""
         return "\n".join(f"{client_id}: {reason}" for client_id, reason in self.reasons.items())
+
+
+class SuperLinkLost(FederatedError):
+    """The SuperLink ended in the middle of a run; Flower cannot go on with it, but the weights are kept."""
+
+    def __init__(self, rounds_done: int, run_id: str) -> None:
+        self.rounds_done = rounds_done
+        kept = (
+            f"the weights of round {rounds_done} are kept: `fpd resume {run_id}` goes on from there"
+            if rounds_done
+            else "no round was done yet"
+        )
+        super().__init__(f"the SuperLink ended in round {rounds_done + 1}; {kept}")
+
+
+class SuperLinkRefused(FederatedError):
+    """The SuperLink cannot be reached, or did not take the run; the text says what it said."""
 
 
 class RunCancelled(FederatedError):

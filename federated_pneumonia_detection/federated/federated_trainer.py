@@ -1,4 +1,4 @@
-"""A federated training on one machine, from a source of images to a tested global model."""
+"""A federated training, from a source of images to a tested global model: here, or over a SuperLink."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from federated_pneumonia_detection.config import FederatedConfig, load_config, m
 from federated_pneumonia_detection.data import find_source
 from federated_pneumonia_detection.federated.environment import prepare, quiet
 from federated_pneumonia_detection.progress.cancel import clear, request_cancel
-from federated_pneumonia_detection.progress.slug import new_run_id
+from federated_pneumonia_detection.progress.slug import new_run_id, slug
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -49,6 +49,8 @@ class FederatedTrainer:
         allow_download: whether PneumoniaMNIST may be fetched from its publisher when no source is named.
         reply_timeout_s: after so many seconds a hospital that has not answered counts as failed in its round. Twelve
             hours by default, for slow hospitals: whoever watches sees a silent one at once, and may cancel.
+        federation_dir: for the engine `superlink`, the coordinator's directory, as `fpd federation init` made it.
+        connect_timeout_s: for the engine `superlink`, how long the hospitals have to connect.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -65,6 +67,8 @@ class FederatedTrainer:
         config: FederatedConfig | None = None,
         allow_download: bool = True,
         reply_timeout_s: float = 12 * 3600.0,
+        federation_dir: str | Path = "federation",
+        connect_timeout_s: float = 120.0,
     ) -> None:
         self.config = cast(FederatedConfig, load_config(config_path, "federated")) if config is None else config
         self.checkpoint_dir = Path(checkpoint_dir)
@@ -73,6 +77,8 @@ class FederatedTrainer:
         self.websocket_manager = websocket_manager
         self.allow_download = allow_download
         self.reply_timeout_s = reply_timeout_s
+        self.federation_dir = Path(federation_dir)
+        self.connect_timeout_s = connect_timeout_s
         # More mods around the clients' training; how tests make a client fail.
         self._client_mods: Sequence[Mod] = ()
 
@@ -122,6 +128,8 @@ class FederatedTrainer:
     def _train(
         self, source_path: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str | None
     ) -> dict[str, Any]:
+        if config.engine == "superlink":
+            return self._over_superlink(source_path, experiment_name, config, run_id or new_run_id(experiment_name))
         from federated_pneumonia_detection.federated.coordination import Coordination
 
         coordination = Coordination(
@@ -135,6 +143,46 @@ class FederatedTrainer:
             reply_timeout_s=self.reply_timeout_s,
         )
         return coordination.run(source_path, self._carry)
+
+    def _over_superlink(
+        self, source_path: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str
+    ) -> dict[str, Any]:
+        from federated_pneumonia_detection.federated.superlink.engine import run_superlink
+        from federated_pneumonia_detection.federated.superlink.ticket import Ticket
+
+        try:
+            found = find_source(source_path, allow_download=self.allow_download)
+            here = None if found.path is None else str(found.path.absolute())
+            ticket = Ticket(
+                run_id=run_id,
+                experiment_name=experiment_name,
+                config=config.model_dump(mode="json"),
+                source="phantoms" if found.kind == "phantoms" else here,
+                log_dir=str(self.progress_log_dir.absolute()),
+                checkpoint_dir=str(self.checkpoint_dir.absolute()),
+                reply_timeout_s=self.reply_timeout_s,
+                connect_timeout_s=self.connect_timeout_s,
+            )
+            return run_superlink(self.federation_dir, ticket)
+        except BaseException as error:
+            self._tell_if_nobody_did(error, experiment_name, run_id)
+            raise
+
+    def _tell_if_nobody_did(self, error: BaseException, experiment_name: str, run_id: str) -> None:
+        """Tell in the run why it never began, where its server app could not."""
+        from federated_pneumonia_detection.federated.round_progress import make_logger
+        from federated_pneumonia_detection.federated.server_app import tell_end
+
+        if (self.progress_log_dir / f"{slug(run_id)}.jsonl").exists():
+            return
+        with make_logger(
+            None,
+            log_dir=str(self.progress_log_dir),
+            experiment_name=experiment_name,
+            run_id=run_id,
+            websocket_manager=self.websocket_manager,
+        ) as logger:
+            tell_end(logger, error)
 
     def _carry(self, run: ServerRun, source: str) -> None:
         """Let an engine of this machine carry the run to its end; a cancelled run is an end like another."""

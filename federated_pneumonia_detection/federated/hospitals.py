@@ -62,8 +62,16 @@ class _Held(NamedTuple):
 _held: _Held | None = None
 
 
-def open_hospitals(source: str | Path | None, config: FederatedConfig, *, allow_download: bool = True) -> Hospitals:
+def open_hospitals(
+    source: str | Path | None, config: FederatedConfig, *, allow_download: bool = True, deals_out: bool = True
+) -> Hospitals:
     """Load `source` and deal it out as `config` says; hospitals of this process find it loaded.
+
+    Args:
+        source: as `data.load_source` takes it.
+        config: of the run.
+        allow_download: whether the publisher may be asked where nobody named a source.
+        deals_out: `False` where the hospitals have images of their own, and this source only judges their model.
 
     Raises:
         DataError: the source cannot be used, or is too small for so many hospitals.
@@ -71,11 +79,13 @@ def open_hospitals(source: str | Path | None, config: FederatedConfig, *, allow_
     global _held
     loaded = load_source(source, image_size=config.image_size, seed=config.seed, allow_download=allow_download)
     dataset = loaded.without_duplicates() if config.drop_duplicates else loaded
-    shares = deal_out(dataset, config.num_clients, scheme=config.partition, alpha=config.alpha, seed=config.seed)
     # Found again now: what was downloaded lies in the cache, and other processes shall not download it once more.
     found = find_source(source, allow_download=False)
     name = "phantoms" if loaded.phantom or found.path is None else str(found.path.absolute())
     _held = _Held((name, config.image_size, config.seed, config.drop_duplicates), dataset)
+    if not deals_out:
+        return Hospitals(name, dataset, loaded.describe())
+    shares = deal_out(dataset, config.num_clients, scheme=config.partition, alpha=config.alpha, seed=config.seed)
     clients = {client_name(number): _counts(dataset, share) for number, share in enumerate(shares)}
     return Hospitals(name, dataset, {**loaded.describe(), "clients": clients})
 

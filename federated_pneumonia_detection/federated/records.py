@@ -16,7 +16,7 @@ from flwr.app import ConfigRecord, Context
 from flwr.app.user_config import UserConfig, UserConfigValue
 
 from federated_pneumonia_detection.config import FederatedConfig, make_config
-from federated_pneumonia_detection.federated.roster import client_name
+from federated_pneumonia_detection.federated.roster import node_name
 
 __all__ = ["Order", "Site"]
 
@@ -74,6 +74,7 @@ class Site:
             this client's own, as between hospitals.
         alpha: of `dirichlet`.
         seed: of the dealing out; the same at all clients.
+        name: what its operator calls it; `None` for the name of its partition.
     """
 
     partition: int
@@ -83,11 +84,12 @@ class Site:
     scheme: str | None = None
     alpha: float = 0.5
     seed: int = 0
+    name: str | None = None
 
     @property
     def client_id(self) -> str:
         """What people call this client."""
-        return client_name(self.partition)
+        return node_name({"client-id": self.name}, self.partition)
 
     def to_node_config(self) -> UserConfig:
         """The node configuration that `of` reads back."""
@@ -99,6 +101,7 @@ class Site:
             "partition": self.scheme,
             "alpha": self.alpha,
             "partition-seed": self.seed,
+            "client-id": self.name,
         }
         return {key: value for key, value in given.items() if value is not None}
 
@@ -106,7 +109,7 @@ class Site:
     def of(cls, context: Context) -> Site:
         """Read a node's configuration; relative directories are meant from where the client runs."""
         given = context.node_config
-        source, scheme = given.get("data"), given.get("partition")
+        source, scheme, name = given.get("data"), given.get("partition"), given.get("client-id")
         return cls(
             partition=int(given.get("partition-id", context.node_id)),
             num_partitions=int(given.get("num-partitions", 1)),
@@ -115,4 +118,5 @@ class Site:
             scheme=None if scheme is None else str(scheme),
             alpha=float(given.get("alpha", 0.5)),
             seed=int(given.get("partition-seed", 0)),
+            name=None if name is None else str(name),
         )

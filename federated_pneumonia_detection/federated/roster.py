@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-__all__ = ["Roster", "clear_reason", "client_name"]
+__all__ = ["Roster", "clear_reason", "client_name", "node_name"]
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _RAY_NOISE = re.compile(r"\(pid=\d+[^)]*\)|actor_id=[0-9a-f]+|ray::\S+")
@@ -18,6 +18,12 @@ _LIMIT = 300
 def client_name(partition: int | str) -> str:
     """The name of the client that holds that partition, as `client_0`."""
     return f"client_{partition}"
+
+
+def node_name(node_config: Mapping[str, object], node_id: int) -> str:
+    """What a node's operator calls it (`client-id`); else the name of its partition, or of its node number."""
+    named = node_config.get("client-id")
+    return str(named) if named else client_name(str(node_config.get("partition-id", node_id)))
 
 
 class Roster:

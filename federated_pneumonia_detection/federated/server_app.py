@@ -15,10 +15,10 @@ from flwr.serverapp.strategy import Strategy
 
 from federated_pneumonia_detection.config import ConfigError
 from federated_pneumonia_detection.data import DataError
-from federated_pneumonia_detection.federated.client_app import ask_who, who_answered
 from federated_pneumonia_detection.federated.errors import AllClientsFailed, FederatedError, RunCancelled
 from federated_pneumonia_detection.federated.global_model import GlobalModel
 from federated_pneumonia_detection.federated.grid import GuardedGrid
+from federated_pneumonia_detection.federated.names import ask_who, who_answered
 from federated_pneumonia_detection.federated.records import Order
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.federated.strategies import build_strategy, draw_by_seed, settings_of
@@ -47,6 +47,7 @@ class ServerRun:
         logger: the server's own, without a client id.
         reply_timeout_s: after so long a client that has not answered counts as failed in its round.
         connect_timeout_s: how long to wait for the clients to connect.
+        poll_s: seconds between two looks for replies.
         status: `running`, then `completed`, `failed` or `cancelled`.
         rounds_done: rounds that were aggregated.
         history: one row for each aggregated round.
@@ -58,6 +59,7 @@ class ServerRun:
     logger: FederatedProgressLogger
     reply_timeout_s: float = 12 * 3600.0
     connect_timeout_s: float = 120.0
+    poll_s: float = 0.02
     status: str = "running"
     rounds_done: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -90,8 +92,9 @@ class ServerRun:
             check=self._checker(),
             reply_timeout_s=self.reply_timeout_s,
             connect_timeout_s=self.connect_timeout_s,
+            poll_s=self.poll_s,
         )
-        _learn_names(guarded, roster, config.num_clients, self.logger)
+        _learn_names(guarded, roster, self.order, self.logger)
         strategy = build_strategy(config.strategy, **settings_of(config, averaged=self.model.statistics()))
         draw_by_seed(strategy, config.seed)
         _refuse_empty_rounds(strategy, roster)
@@ -185,14 +188,15 @@ def build_server_app(run: ServerRun) -> ServerApp:
     return app
 
 
-def _learn_names(grid: GuardedGrid, roster: Roster, expected: int, logger: FederatedProgressLogger) -> None:
+def _learn_names(grid: GuardedGrid, roster: Roster, order: Order, logger: FederatedProgressLogger) -> None:
     """Ask every node for its client's name, before anything can go wrong that must be told by name."""
     asked: dict[int, Message] = {}
+    expected = order.config.num_clients
 
     def ask_those_who_came(nodes: list[int]) -> None:
         # Whoever waits for the others wants to know which are here, not how many.
         new = [node for node in nodes if node not in asked]
-        for reply in grid.send_and_receive([ask_who(node) for node in new]):
+        for reply in grid.send_and_receive([ask_who(node, order.run_id) for node in new]):
             asked[reply.metadata.src_node_id] = reply
             if not reply.has_error():
                 roster.learn(reply.metadata.src_node_id, who_answered(reply))

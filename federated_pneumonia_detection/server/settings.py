@@ -42,6 +42,7 @@ class ServerSettings:
         behind_proxy: a proxy does TLS, and says by its headers for whom it asks.
         proxy_addresses: where that proxy may come from, addresses or networks.
         keep: which ended runs are let go, looked at each hour; by default all are kept.
+        federation: the coordinator's directory of `fpd federation`, for runs with the engine `superlink`.
         training_command: what starts a training, before `train centralized …`. Tests put a small script here.
         page_dir: the built dashboard.
         cancel_grace_s: seconds a training may take to obey a request, then SIGINT, then SIGTERM, before SIGKILL.
@@ -62,6 +63,7 @@ class ServerSettings:
     behind_proxy: bool = False
     proxy_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
     keep: Policy = KEEP_ALL
+    federation: Path | None = None
     training_command: tuple[str, ...] = (sys.executable, "-m", "federated_pneumonia_detection")
     page_dir: Path = Path(__file__).parent / "page"
     cancel_grace_s: tuple[float, float, float] = (20.0, 10.0, 10.0)

@@ -59,6 +59,8 @@ async def accept(request: Request, kind: Kind, model: type[CentralizedRequest] |
 
 def _submit(service: Service, kind: Kind, asked: CentralizedRequest | FederatedRequest) -> str:
     config: TrainingConfig | FederatedConfig = asked.resolved()
+    if isinstance(config, FederatedConfig) and config.engine == "superlink" and service.settings.federation is None:
+        raise _no_federation()
     source = None if asked.source_path is None else _source(asked.source_path, service.settings.data_roots)
     run_id = new_run_id(asked.experiment_name)
     job = Job(
@@ -67,7 +69,7 @@ def _submit(service: Service, kind: Kind, asked: CentralizedRequest | FederatedR
         experiment_name=asked.experiment_name,
         total=config.num_rounds if isinstance(config, FederatedConfig) else config.epochs,
         created=time.time(),
-        command=_command(service, kind, run_id, source, asked.experiment_name),
+        command=(*_command(service, kind, run_id, source, asked.experiment_name), *_federation(service, config)),
     )
     try:
         service.supervisor.submit(job, dump_config(config))
@@ -134,6 +136,24 @@ def _command(service: Service, kind: Kind, run_id: str, source: str | None, name
         str(settings.log_dir.resolve()),
         "--checkpoint-dir",
         str((settings.checkpoints / run_id).resolve()),
+    )
+
+
+def _federation(service: Service, config: TrainingConfig) -> tuple[str, ...]:
+    """Where the SuperLink is: this server's operator says it, no request does."""
+    directory = service.settings.federation
+    if directory is None or not isinstance(config, FederatedConfig) or config.engine != "superlink":
+        return ()
+    return ("--federation", str(directory.resolve()))
+
+
+def _no_federation() -> Problem:
+    wrong, right = "this server knows no SuperLink", "start it with fpd serve --federation DIR, or by fpd federation up"
+    return Problem(
+        422,
+        f"engine: {wrong}.",
+        right[:1].upper() + right[1:] + ".",
+        errors=[{"where": "engine", "wrong": f"superlink: {wrong}", "right": right}],
     )
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -255,3 +256,29 @@ def test_a_training_whose_warden_was_killed_too_is_noticed(
     assert _status(http, run_id) == "running"
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: _status(http, run_id) == "failed", "its death is told")
+
+
+def test_a_run_over_a_superlink_needs_a_federation_that_the_operator_named(
+    start: Callable[..., BackgroundServer], settings: ServerSettings
+) -> None:
+    body = {"engine": "superlink", "source_path": "phantoms", "experiment_name": "quick"}
+    with httpx.Client(base_url=start().url) as http:
+        refused = http.post("/api/federated/train", json=body)
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["where"] == "engine"
+        assert "--federation DIR" in refused.json()["detail"]
+        assert http.get("/api/runs").json()["runs"] == []
+
+
+def test_the_operators_federation_is_handed_to_the_training(
+    start: Callable[..., BackgroundServer], settings: ServerSettings, tmp_path: Path
+) -> None:
+    server = start(federation=tmp_path / "fed")
+    with httpx.Client(base_url=server.url) as http:
+        for engine, expected in (("superlink", ["--federation", str(tmp_path / "fed")]), ("local", [])):
+            body = {"engine": engine, "source_path": "phantoms", "experiment_name": "quick"}
+            run_id = http.post("/api/federated/train", json=body).json()["run_id"]
+            job = Jobs(settings.jobs_dir).directory(run_id).job()
+            assert job is not None
+            assert list(job.command[-2:]) == expected or not expected
+            assert ("--federation" in job.command) is bool(expected)

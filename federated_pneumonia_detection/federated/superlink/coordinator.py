@@ -1,0 +1,79 @@
+"""The server app as the SuperLink starts it: reads its ticket, and does a run like any other engine's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from federated_pneumonia_detection.federated.environment import quiet
+from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled, SuperLinkLost
+from federated_pneumonia_detection.federated.superlink.signals import Signalled, heard
+from federated_pneumonia_detection.federated.superlink.ticket import Desk, Result, Ticket
+
+__all__ = ["app"]
+
+_POLL_S = 0.2
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Do the run of the ticket, and leave its result there."""
+    ticket_file = str(context.run_config.get("ticket") or "")
+    if not ticket_file:
+        raise FederatedError("this app is started by `fpd train federated --engine superlink`")
+    desk = Desk(Path(ticket_file).parent)
+    desk.sit_down()
+    try:
+        with heard(), quiet():
+            result = Result(_run(grid, desk.ticket()), status="completed")
+    except RunCancelled as cancelled:
+        desk.end(Result(error=str(cancelled), status="cancelled"))
+        raise
+    except Signalled:
+        desk.end(Result(error="Flower ended the server app"))
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        desk.end(Result(error=lines[0] if lines else type(error).__name__))
+        raise
+    desk.end(result)
+
+
+def _run(grid: Grid, ticket: Ticket) -> dict[str, object]:
+    # Here, within `heard` and `quiet`: torch takes seconds, in which a signal may come, too.
+    from federated_pneumonia_detection.config import FederatedConfig, make_config
+    from federated_pneumonia_detection.federated.coordination import Coordination
+    from federated_pneumonia_detection.federated.server_app import ServerRun
+    from federated_pneumonia_detection.training.devices import torch_threads
+
+    config = cast(FederatedConfig, make_config(ticket.config, "federated", where="the ticket"))
+    coordination = Coordination(
+        config=config,
+        experiment_name=ticket.experiment_name,
+        run_id=ticket.run_id,
+        log_dir=Path(ticket.log_dir),
+        checkpoint_dir=Path(ticket.checkpoint_dir),
+        reply_timeout_s=ticket.reply_timeout_s,
+        deals_out=False,
+    )
+
+    def carry(run: ServerRun, source: str) -> None:
+        run.connect_timeout_s, run.poll_s = ticket.connect_timeout_s, _POLL_S
+        with run.told(), torch_threads(config.threads):
+            try:
+                run.rounds(grid)
+            except Signalled as signalled:
+                raise _what_it_means(signalled, run.rounds_done, ticket.run_id) from None
+
+    return coordination.run(ticket.source, carry)
+
+
+def _what_it_means(signalled: Signalled, rounds_done: int, run_id: str) -> FederatedError:
+    if signalled.orphaned:
+        return SuperLinkLost(rounds_done, run_id)
+    return RunCancelled("stopped at the SuperLink", "flwr stop")
