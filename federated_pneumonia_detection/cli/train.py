@@ -35,6 +35,10 @@ LogDir = Annotated[Path, typer.Option(help="Where the journal and the polled doc
 CheckpointDir = Annotated[Path, typer.Option(help="Where the trained model goes.")]
 Model = Annotated[str | None, typer.Option(help="small_resnet, or any MONAI or torch classifier.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same run.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration; may be given several times."),
+]
 ExperimentName = Annotated[str, typer.Option(help="What the runs of one question share.")]
 
 
@@ -49,9 +53,10 @@ def centralized(
     checkpoint_dir: CheckpointDir = Path("checkpoints"),
     model: Model = None,
     seed: Seed = None,
+    settings: Settings = None,
 ) -> None:
     """Train on one machine."""
-    settings = _configuration("centralized", config, epochs=epochs, model=model, seed=seed)
+    configured = _configuration("centralized", config, settings, epochs=epochs, model=model, seed=seed)
     name, run = _names(experiment_name, run_id)
     _writable(log_dir, "--log-dir")
     _writable(checkpoint_dir, "--checkpoint-dir")
@@ -59,7 +64,7 @@ def centralized(
     from federated_pneumonia_detection.training import CentralizedTrainer
 
     trainer = CentralizedTrainer(
-        config=settings,
+        config=configured,
         checkpoint_dir=str(checkpoint_dir),
         logs_dir=str(log_dir.parent),
         progress_log_dir=str(log_dir),
@@ -80,7 +85,11 @@ def federated(
     local_epochs: Annotated[int | None, typer.Option(help="Epochs of a hospital within a round.")] = None,
     partition: Annotated[str | None, typer.Option(help="iid, dirichlet or patient.")] = None,
     alpha: Annotated[float | None, typer.Option(help="For dirichlet: the smaller, the more uneven.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="fedavg, fedprox or fedadam.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="fedavg, fedprox, fedadam, fedyogi, fedmedian or krum.")] = None,
+    privacy: Annotated[
+        str | None,
+        typer.Option(help="Differential privacy: server_fixed, server_adaptive, client_fixed or client_adaptive."),
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="local (in this process), ray or superlink.")] = None,
     federation: Annotated[
         Path, typer.Option(help="For superlink: the coordinator's directory, of fpd federation.")
@@ -91,17 +100,20 @@ def federated(
     checkpoint_dir: CheckpointDir = Path("checkpoints"),
     model: Model = None,
     seed: Seed = None,
+    settings: Settings = None,
 ) -> None:
     """Train federated: several hospitals, one model, images stay where they are."""
-    settings = _configuration(
+    configured = _configuration(
         "federated",
         config,
+        settings,
         num_clients=clients,
         num_rounds=rounds,
         local_epochs=local_epochs,
         partition=partition,
         alpha=alpha,
         strategy=strategy,
+        privacy=privacy,
         engine=engine,
         model=model,
         seed=seed,
@@ -113,7 +125,7 @@ def federated(
     from federated_pneumonia_detection.federated import FederatedTrainer
 
     trainer = FederatedTrainer(
-        config=cast("FederatedConfig", settings),
+        config=cast("FederatedConfig", configured),
         checkpoint_dir=str(checkpoint_dir),
         logs_dir=str(log_dir.parent),
         progress_log_dir=str(log_dir),
@@ -125,13 +137,27 @@ def federated(
     _finish(results)
 
 
-def _configuration(kind: Kind, path: Path | None, **given: Any) -> TrainingConfig:
-    """The configuration of `path`, with the options that were given put over it."""
+def _configuration(kind: Kind, path: Path | None, settings: list[str] | None, **given: Any) -> TrainingConfig:
+    """The configuration of `path`, with the settings and then the options that were given put over it."""
     from federated_pneumonia_detection.config import load_config, make_config
 
     config = load_config(path, kind)
     options = {key: value for key, value in given.items() if value is not None}
-    return make_config({**config.model_dump(), **options}, kind) if options else config
+    over = {**_settings(settings or []), **options}
+    return make_config({**config.model_dump(), **over}, kind) if over else config
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    """What `--set` gave, each value read as in YAML."""
+    from federated_pneumonia_detection.config.yaml_reading import parse_yaml
+
+    found: dict[str, Any] = {}
+    for setting in given:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise typer.BadParameter(f"{setting!a}: give KEY=VALUE, as proximal_mu=0.1", param_hint="--set")
+        found |= parse_yaml(f"{key.strip()}: {value}")
+    return found
 
 
 def _names(experiment_name: str, run_id: str | None) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from federated_pneumonia_detection.config.errors import Problem
+from federated_pneumonia_detection.config.strategies import Misfit
 
 __all__ = ["explain"]
 
@@ -23,7 +25,17 @@ def explain(errors: Sequence[Mapping[str, Any]], model: type[BaseModel], *, wher
         model: what was validated, for the names of its keys.
         where: put in front of each key, as a file's name.
     """
-    return [_problem(error, model, where) for error in errors]
+    return [problem for error in errors for problem in _problems(error, model, where)]
+
+
+def _problems(error: Mapping[str, Any], model: type[BaseModel], where: str) -> list[Problem]:
+    misfit = (error.get("ctx") or {}).get("error")
+    if not isinstance(misfit, Misfit):
+        return [_problem(error, model, where)]
+    # Of several keys at once: each is told at its own place.
+    parents = [str(part) for part in error.get("loc", ()) if part != "body"]
+    told = [(".".join([*parents, each.where]), each) for each in misfit.problems]
+    return [Problem(f"{where}: {key}" if where else key, each.wrong, each.right) for key, each in told]
 
 
 def _problem(error: Mapping[str, Any], model: type[BaseModel], where: str) -> Problem:
@@ -44,10 +56,12 @@ def _problem(error: Mapping[str, Any], model: type[BaseModel], where: str) -> Pr
     if kind == "value_error":
         wrong, _, right = message.partition("; ")
         return Problem(place, f"{got}: {wrong}", right or "see `fpd config schema`")
-    return Problem(place, f"it is {got}", _right(kind, error.get("ctx") or {}, message, loc, model))
+    return Problem(place, f"it is {got}", _right(kind, error.get("ctx") or {}, message, loc, model, error.get("input")))
 
 
-def _right(kind: str, ctx: Mapping[str, Any], message: str, loc: Sequence[str], model: type[BaseModel]) -> str:
+def _right(
+    kind: str, ctx: Mapping[str, Any], message: str, loc: Sequence[str], model: type[BaseModel], got: Any
+) -> str:
     limits = _limits(loc, model)
     if kind.startswith("int") or kind in {"greater_than_equal", "less_than_equal", "greater_than", "less_than"}:
         noun = "a whole number" if _is_int(loc, model) else "a number"
@@ -57,7 +71,9 @@ def _right(kind: str, ctx: Mapping[str, Any], message: str, loc: Sequence[str], 
     if kind.startswith("bool"):
         return "it must be true or false"
     if kind == "literal_error":
-        return f"it must be {ctx.get('expected', 'one of the listed words')}"
+        expected = str(ctx.get("expected", "one of the listed words"))
+        near = difflib.get_close_matches(str(got).lower(), re.findall(r"'([^']*)'", expected), n=1)
+        return f"did you mean {near[0]!r}? It must be {expected}" if near else f"it must be {expected}"
     if kind.startswith("string_too"):
         return f"it must be text{limits}" if limits else _decapitalised(message)
     if kind == "string_pattern_mismatch":

@@ -11,13 +11,22 @@ import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from federated_pneumonia_detection.config.errors import ConfigError
 from federated_pneumonia_detection.config.explain import explain
+from federated_pneumonia_detection.config.strategies import Misfit, Strategy, StrategySettings, misfits
 from federated_pneumonia_detection.config.yaml_reading import read_yaml
 
 __all__ = [
@@ -81,9 +90,6 @@ Partition = Annotated[
 ]
 Alpha = Annotated[
     float, Field(gt=0, le=1_000_000, description="For dirichlet: the smaller, the more the hospitals differ.")
-]
-Strategy = Annotated[
-    Literal["fedavg", "fedprox", "fedadam"], Field(description="How the hospitals' weights are put together.")
 ]
 Engine = Annotated[
     Literal["local", "ray", "superlink"],
@@ -173,25 +179,26 @@ class TrainingConfig(_Strict):
     )
 
 
-class FederatedConfig(TrainingConfig):
-    """How hospitals train together. Within a round each trains by the keys of a centralised run (but for `epochs`)."""
-
+class _Rounds(TrainingConfig):
     num_clients: NumClients = 3
     num_rounds: NumRounds = 3
     local_epochs: LocalEpochs = 1
     partition: Partition = "iid"
     alpha: Alpha = 0.5
-    strategy: Strategy = "fedavg"
-    proximal_mu: float = Field(
-        default=0.01, ge=0, le=1000, description="For fedprox: how strongly a hospital is held to the global model."
-    )
-    server_learning_rate: float = Field(
-        default=0.01, gt=0, le=10, description="For fedadam: the server's learning rate."
-    )
     fraction_train: float = Field(
         default=1.0, gt=0, le=1, description="Share of the hospitals that train in each round."
     )
     engine: Engine = "local"
+
+
+class FederatedConfig(StrategySettings, _Rounds):
+    """How hospitals train together. Within a round each trains by the keys of a centralised run (but for `epochs`)."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> FederatedConfig:
+        if problems := misfits(self):
+            raise Misfit(problems)
+        return self
 
 
 class CentralizedRequest(_Strict):
@@ -224,12 +231,33 @@ class FederatedRequest(_Strict):
     engine: Engine = "local"
     config: FederatedConfig = Field(default=FederatedConfig(), description="Everything else.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _outside_wins(cls, given: Any) -> Any:
+        """Put what stands outside `config` into it, so that its parts are seen to fit together."""
+        if not isinstance(given, dict) or not isinstance(config := given.get("config", {}), dict):
+            return given
+        outside = {} if given.get("epochs") is None else {"local_epochs": given["epochs"]}
+        outside |= {name: given[name] for name in _OUTSIDE if name in given}
+        # What is wrong outside is told there, and not once more.
+        fine = {name: value for name, value in outside.items() if _is_fine(name, value)}
+        return {**given, "config": {**config, **fine}}
+
     def resolved(self) -> FederatedConfig:
         """The configuration to train with: `config`, with what was given outside it put over it."""
-        outside: dict[str, Any] = {} if self.epochs is None else {"local_epochs": self.epochs}
-        given = self.model_fields_set & FederatedConfig.model_fields.keys() - {"epochs"}
-        outside.update({name: getattr(self, name) for name in given})
-        return self.config.model_copy(update=outside)
+        return self.config
+
+
+_OUTSIDE = ("num_clients", "num_rounds", "local_epochs", "partition", "alpha", "strategy", "engine")
+
+
+def _is_fine(name: str, value: Any) -> bool:
+    field = FederatedConfig.model_fields[name]
+    try:
+        TypeAdapter[Any](cast(Any, Annotated[field.annotation, field])).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def config_class(kind: Kind) -> type[TrainingConfig]:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 
 import torch
-from flwr.app import ArrayRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.app import Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable, Mod
 
@@ -19,7 +19,9 @@ from federated_pneumonia_detection.federated.client_watch import progress_mod
 from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled
 from federated_pneumonia_detection.federated.hospitals import LocalImages, class_counts, local_images
 from federated_pneumonia_detection.federated.names import answer_who
+from federated_pneumonia_detection.federated.privacy import clip_as_ordered
 from federated_pneumonia_detection.federated.records import Order, Site
+from federated_pneumonia_detection.federated.weights import load_weights, weights_of
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import LocalTraining, evaluate_locally, train_locally
@@ -46,7 +48,7 @@ def build_client_app(*, mods: Sequence[Mod] = ()) -> ClientApp:
     def who(message: Message, context: Context) -> Message:
         return answer_who(message, context)
 
-    @app.train(mods=list(mods))
+    @app.train(mods=[clip_as_ordered, *mods])
     def train(message: Message, context: Context) -> Message:
         order = Order.from_record(message.content.config_records["config"])
         return Message(_train(order, Site.of(context), message.content), reply_to=message)
@@ -88,16 +90,14 @@ def _train(order: Order, site: Site, received: RecordDict) -> RecordDict:
     )
     device = choose_device(config.device)
     network = build_network(config)
-    network.load_state_dict(received.array_records["arrays"].to_torch_state_dict())
+    load_weights(network, received.array_records["arrays"])
     seed = _seed(config.seed, site.partition, order.round_num)
     # For networks that draw by themselves (dropout): torch has one generator, and this client's turn with it is now.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         trained = _epochs(order, site, network, images, seed, device)
     evaluated, _ = evaluate_locally(network, images.val_images, images.val_labels, config, device=device)
-    return RecordDict(
-        {"arrays": ArrayRecord(network.cpu().state_dict()), "metrics": _metrics(trained, evaluated, images)}
-    )
+    return RecordDict({"arrays": weights_of(network), "metrics": _metrics(trained, evaluated, images)})
 
 
 def _epochs(

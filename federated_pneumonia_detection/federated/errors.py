@@ -3,8 +3,10 @@
 FederatedError
 ├── UnknownStrategy      no such strategy, or no such setting of it
 ├── EngineMissing        what carries the run is not installed
+├── AccountantMissing    what keeps account of privacy is not installed, and a limit is set
 ├── NoClients            nobody connected before the deadline
 ├── AllClientsFailed     a round brought no update at all
+├── TooFewAnswers        a round brought fewer updates than the strategy can make a model of
 ├── SuperLinkLost        what carried the run between machines is gone
 ├── SuperLinkRefused     the SuperLink takes no run, or cannot be reached
 └── RunCancelled         somebody asked for the end
@@ -15,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 __all__ = [
+    "AccountantMissing",
     "AllClientsFailed",
     "EngineMissing",
     "FederatedError",
@@ -22,6 +25,7 @@ __all__ = [
     "RunCancelled",
     "SuperLinkLost",
     "SuperLinkRefused",
+    "TooFewAnswers",
     "UnknownStrategy",
 ]
 
@@ -36,6 +40,18 @@ class UnknownStrategy(FederatedError, ValueError):
 
 class EngineMissing(FederatedError):
     """The engine asked for is not installed; the text says how to get it."""
+
+
+class AccountantMissing(FederatedError):
+    """A privacy budget was set, and what keeps account of it is not installed; the text says how to get it."""
+
+
+class TooFewAnswers(FederatedError):
+    """Fewer clients sent an update than the strategy needs to keep its promise."""
+
+    def __init__(self, round_num: int, strategy: str, answered: int, needed: int) -> None:
+        self.round_num = round_num
+        super().__init__(f"round {round_num}: {strategy} needs {needed} updates to be safe, and {answered} came")
 
 
 class NoClients(FederatedError):

@@ -12,6 +12,7 @@ from flwr.app import ArrayRecord
 
 from federated_pneumonia_detection.config import FederatedConfig
 from federated_pneumonia_detection.data import Dataset
+from federated_pneumonia_detection.federated.weights import load_weights, statistics_of, weights_of
 from federated_pneumonia_detection.training.checkpoints import load_checkpoint, save_best
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import evaluate_locally
@@ -49,11 +50,11 @@ class GlobalModel:
 
     def arrays(self) -> ArrayRecord:
         """The weights, and the batch norms' statistics with them, as Flower sends them."""
-        return ArrayRecord(self.network.cpu().state_dict())
+        return weights_of(self.network)
 
     def statistics(self) -> list[str]:
         """Names of the arrays that are measured in training, not trained."""
-        return [name for name, _ in self.network.named_buffers()]
+        return statistics_of(self.network)
 
     def take(self, round_num: int, arrays: ArrayRecord) -> dict[str, Any]:
         """Take the weights of a round, measure them on the validation split, keep them if they are the best so far.
@@ -61,7 +62,7 @@ class GlobalModel:
         Returns:
             `val_…` metrics with `num_samples`; empty without validation images.
         """
-        self.network.load_state_dict(arrays.to_torch_state_dict())
+        load_weights(self.network, arrays)
         metrics = self._measure("val", views=False)[0]
         loss, best = metrics.get("val_loss", math.nan), self.best_metrics.get("val_loss", math.nan)
         self.waited += 1

@@ -40,6 +40,8 @@ class Order:
                 "run-id": self.run_id,
                 "experiment": self.experiment_name,
                 "total-rounds": self.config.num_rounds,
+                # Beside the configuration: Flower's clipping reads no JSON.
+                "clipping": self.config.privacy,
                 "config": json.dumps(self.config.model_dump(mode="json")),
             }
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from flwr.app import ArrayRecord, Context, Message, MetricRecord
 from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.exception import PrivacyBudgetExhausted
 from flwr.serverapp.strategy import Strategy
 
 from federated_pneumonia_detection.config import ConfigError
@@ -21,8 +22,8 @@ from federated_pneumonia_detection.federated.grid import GuardedGrid
 from federated_pneumonia_detection.federated.names import ask_who, who_answered
 from federated_pneumonia_detection.federated.records import Order
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
-from federated_pneumonia_detection.federated.strategies import build_strategy, draw_by_seed, settings_of
-from federated_pneumonia_detection.federated.strategy_watch import watch_strategy
+from federated_pneumonia_detection.federated.strategies import draw_by_seed, strategy_of
+from federated_pneumonia_detection.federated.strategy_watch import privacy_spent, watch_strategy
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.training.errors import TrainingError
@@ -95,9 +96,10 @@ class ServerRun:
             poll_s=self.poll_s,
         )
         _learn_names(guarded, roster, self.order, self.logger)
-        strategy = build_strategy(config.strategy, **settings_of(config, averaged=self.model.statistics()))
+        strategy = strategy_of(config, averaged=self.model.statistics())
         draw_by_seed(strategy, config.seed)
         _refuse_empty_rounds(strategy, roster)
+        self._warn_of_no_account(strategy)
         watch_strategy(strategy, self.logger, roster=roster, say_end=False)
         try:
             strategy.start(
@@ -112,7 +114,17 @@ class ServerRun:
             patience = config.early_stopping_patience
             text = f"the validation loss has not fallen for {patience} rounds"
             self.logger.log_alert("info", "Stopped early", text)
-        self._complete()
+        except PrivacyBudgetExhausted:
+            text = f"the next round would spend more than max_epsilon, {config.max_epsilon:g}"
+            self.logger.log_alert("info", "The privacy budget is spent", text)
+        self._complete(privacy_spent(strategy))
+
+    def _warn_of_no_account(self, strategy: Strategy) -> None:
+        if self.order.config.privacy == "none" or privacy_spent(strategy):
+            return
+        noise = self.order.config.noise_multiplier
+        text = "without noise nothing is promised" if noise == 0 else "install it with: pip install 'flwr[dp]'"
+        self.logger.log_alert("warning", "No account is kept of privacy", text)
 
     def _after_round(self, round_num: int, arrays: ArrayRecord) -> MetricRecord | None:
         if round_num == 0:
@@ -122,7 +134,7 @@ class ServerRun:
         self.history.append({"round": round_num, **metrics})
         return MetricRecord(metrics)
 
-    def _complete(self) -> None:
+    def _complete(self, spent: Mapping[str, float]) -> None:
         self.logger.log_stage("testing", round_num=self.rounds_done)
         tested, curves = self.model.test()
         best = self.model.best_metrics
@@ -137,6 +149,7 @@ class ServerRun:
             "best_val_auroc": best.get("val_auroc"),
             "duration_seconds": round(time.monotonic() - self._began, 3),
             **tested,
+            **spent,
         }
         if curves:
             self.logger.log_test_curves(**curves)

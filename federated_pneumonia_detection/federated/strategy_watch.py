@@ -26,7 +26,7 @@ from federated_pneumonia_detection.federated.reply_metrics import WEIGHT, WHO, m
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 
-__all__ = ["watch_strategy"]
+__all__ = ["privacy_spent", "watch_strategy"]
 
 S = TypeVar("S", bound=Strategy)
 
@@ -327,15 +327,9 @@ class _StrategyWatch:
         if now.evaluated and "num_samples" not in evaluated:
             evaluated["num_samples"] = now.evaluated_images
         fit = {key: value for key, value in now.fit.items() if not key.startswith(("val_", "val-", "num-"))}
-        self.last = {**(evaluated or fit), **self._privacy_spent()}
+        self.last = {**(evaluated or fit), **privacy_spent(self._strategy)}
         logger.log_round_aggregated(now.number, self.last, now.answered, list(now.failed))
         logger.log_round_end(now.number, fit, evaluated)
-
-    def _privacy_spent(self) -> dict[str, float]:
-        """The privacy budget spent so far, where the strategy keeps account of it."""
-        ask = getattr(self._strategy, "privacy_spent", None)
-        spent = ask() if callable(ask) else None
-        return {} if spent is None else {"epsilon": float(spent.epsilon), "delta": float(spent.delta)}
 
     def _end(self, duration_s: float) -> None:
         if (logger := self.logger) is None:
@@ -346,3 +340,10 @@ class _StrategyWatch:
             return
         ending = {"total_rounds": self.total_rounds, "duration_seconds": round(duration_s, 3)}
         logger.log_training_complete({**ending, **self.last})
+
+
+def privacy_spent(strategy: Strategy) -> dict[str, float]:
+    """`epsilon` and `delta` so far; empty where the strategy keeps no account."""
+    ask = getattr(strategy, "privacy_spent", None)
+    spent = ask() if callable(ask) else None
+    return {} if spent is None else {"epsilon": float(spent.epsilon), "delta": float(spent.delta)}

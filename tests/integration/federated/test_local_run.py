@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -221,12 +222,76 @@ def test_a_network_that_draws_by_itself_repeats_too(make_trainer: Make, small_so
     assert weights(first) == weights(again)
 
 
-@pytest.mark.parametrize("strategy", ["fedprox", "fedadam"])
+@pytest.mark.parametrize("strategy", ["fedprox", "fedadam", "fedyogi", "fedmedian", "krum"])
 def test_the_other_strategies_come_to_a_tested_end(make_trainer: Make, small_source: Path, strategy: str) -> None:
     results = make_trainer(strategy=strategy, num_rounds=2).train(small_source, "demo")
 
     assert results["status"] == "completed"
     assert results["final_metrics"]["test_loss"] is not None
+
+
+@pytest.mark.parametrize("privacy", ["server_fixed", "client_fixed", "server_adaptive", "client_adaptive"])
+def test_what_a_private_run_has_spent_is_a_metric_of_each_round(
+    make_trainer: Make, small_source: Path, told: Told, privacy: str
+) -> None:
+    pytest.importorskip("dp_accounting")
+
+    results = make_trainer(privacy=privacy, num_rounds=3, noise_multiplier=2.0).train(small_source, "demo")
+
+    assert results["status"] == "completed"
+    rounds = [message["metrics"] for message in told(kind="round_aggregated")]
+    spent = [metrics["epsilon"] for metrics in rounds]
+    assert 0 < spent[0] < spent[1] < spent[2] == results["final_metrics"]["epsilon"]
+    assert {metrics["delta"] for metrics in rounds} == {1e-5}
+    assert all(math.isfinite(metrics["val_loss"]) for metrics in rounds)
+    ends = told(kind="round_end")
+    assert ends[0]["fit_metrics"]["clipping_norm"] == 1.0
+    assert (ends[1]["fit_metrics"]["clipping_norm"] == 1.0) == privacy.endswith("fixed")
+    assert told(kind="alert") == []
+
+
+def test_a_run_ends_before_it_spends_more_privacy_than_it_may(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    pytest.importorskip("dp_accounting")
+
+    results = make_trainer(privacy="server_fixed", num_rounds=5, noise_multiplier=2.0, max_epsilon=4.5).train(
+        small_source, "demo"
+    )
+
+    assert results["status"] == "completed"
+    assert 0 < results["final_metrics"]["epsilon"] <= 4.5
+    assert len(told(kind="round_aggregated")) == results["final_metrics"]["total_rounds"] < 5
+    (alert,) = told(kind="alert")
+    assert alert["title"] == "The privacy budget is spent"
+
+
+def test_a_private_round_in_which_a_client_fails_changes_nothing_and_says_so(
+    make_trainer: Make, small_source: Path, told: Told, fails_in: Any
+) -> None:
+    make_trainer(fails_in(2, clients=(1,)), num_rounds=3, privacy="server_fixed").train(small_source, "demo")
+
+    (alert,) = told(kind="alert")
+    assert alert["text"] == "the strategy made no model of 2 answers, 1 failed: the one before stays"
+    epsilons = [message["metrics"].get("epsilon") for message in told(kind="round_aggregated")]
+    assert epsilons[0] == epsilons[1]
+
+
+def test_without_noise_no_privacy_is_claimed(make_trainer: Make, small_source: Path, told: Told) -> None:
+    results = make_trainer(privacy="server_fixed", num_rounds=1, noise_multiplier=0.0).train(small_source, "demo")
+
+    (alert,) = told(kind="alert")
+    assert (alert["title"], alert["text"]) == ("No account is kept of privacy", "without noise nothing is promised")
+    assert "epsilon" not in results["final_metrics"]
+
+
+def test_krum_ends_a_run_whose_clients_are_too_few_to_be_safe(
+    make_trainer: Make, small_source: Path, told: Told, fails_in: Any
+) -> None:
+    with pytest.raises(FederatedError, match="krum needs 3 updates to be safe, and 2 came"):
+        make_trainer(fails_in(1, clients=(1,)), num_rounds=2, strategy="krum").train(small_source, "demo")
+
+    assert told(kind="training_error")[-1]["error"] == "round 1: krum needs 3 updates to be safe, and 2 came"
 
 
 def test_fedprox_holds_the_clients_back(make_trainer: Make, small_source: Path, tmp_path: Path) -> None:

@@ -164,3 +164,56 @@ def test_a_misspelt_key_inside_the_config_of_a_request_names_the_nearest():
 def test_a_configuration_cannot_be_changed_by_whoever_holds_it():
     with pytest.raises(ValidationError):
         TrainingConfig().epochs = 3  # type: ignore[misc]
+
+
+MISFITS = [
+    ({"strategy": "fedporx"}, "strategy", "did you mean 'fedprox'"),
+    ({"strategy": "fedprox", "proximal_nu": 0.1}, "proximal_nu", "did you mean 'proximal_mu'"),
+    ({"proximal_mu": 0.3}, "proximal_mu", "a setting of fedprox, and the strategy is fedavg"),
+    (
+        {"strategy": "krum", "server_tau": 0.1},
+        "server_tau",
+        "a setting of fedadam or fedyogi, and the",
+    ),
+    ({"noise_multiplier": 2.0}, "noise_multiplier", "a setting of differential privacy, and the privacy is none"),
+    ({"privacy": "client_adaptive", "max_epsilon": 3.0}, "max_epsilon", "a setting of server_fixed or client_fixed"),
+    ({"privacy": "server_fixd"}, "privacy", "did you mean 'server_fixed'"),
+    ({"privacy": "server_fixed", "strategy": "fedadam"}, "privacy", "choose fedavg or fedprox"),
+    ({"privacy": "server_fixed", "noise_multiplier": 0.0, "max_epsilon": 1.0}, "max_epsilon", "no budget holds"),
+    ({"privacy": "server_adaptive", "clipped_count_stddev": 0.5}, "clipped_count_stddev", "take more than 0.5"),
+    ({"strategy": "krum", "malicious_clients": 1}, "num_clients", "krum against 1 malicious needs 5"),
+    ({"strategy": "krum", "num_clients": 8, "fraction_train": 0.25}, "num_clients", "2 of 8 train in a round"),
+    ({"strategy": "fedmedian", "num_clients": 2}, "num_clients", "a median needs 3"),
+]
+
+
+@pytest.mark.parametrize(("given", "where", "told"), MISFITS)
+def test_settings_that_do_not_fit_the_strategy_are_refused_at_their_key(given, where, told):
+    with pytest.raises(ConfigError) as raised:
+        make_config(given, "federated", where="f.yaml")
+    (problem,) = raised.value.problems
+    assert problem.where == f"f.yaml: {where}"
+    assert told in str(problem)
+
+
+def test_what_stands_outside_a_request_and_what_stands_in_its_config_are_seen_together():
+    request = FederatedRequest.model_validate({"strategy": "fedprox", "config": {"proximal_mu": 0.3}})
+    assert request.resolved().proximal_mu == 0.3
+
+    with pytest.raises(ValidationError) as raised:
+        FederatedRequest.model_validate({"strategy": "krum", "num_clients": 2, "config": {"proximal_mu": 0.3}})
+    problems = explain(raised.value.errors(include_url=False), FederatedRequest)
+    assert [problem.where for problem in problems] == ["config.proximal_mu", "config.num_clients"]
+
+
+def test_what_is_wrong_outside_is_told_once():
+    with pytest.raises(ValidationError) as raised:
+        FederatedRequest.model_validate({"strategy": "fedlol", "num_clients": 0, "config": {}})
+    assert [error["loc"] for error in raised.value.errors()] == [("num_clients",), ("strategy",)]
+
+
+def test_the_schema_says_for_which_strategy_a_setting_is():
+    properties = schema("federated")["properties"]
+    assert properties["proximal_mu"]["x-for"] == {"strategy": ["fedprox"]}
+    assert properties["max_epsilon"]["x-for"] == {"privacy": ["server_fixed", "client_fixed"]}
+    assert "x-for" not in properties["strategy"]
