@@ -57,6 +57,8 @@ class BatchTeller:
         if self.progress.steps_told == self._steps and self._is_due(step == steps):
             self._steps += 1
             self.progress.step(epoch, step, steps, {})
+        else:
+            self.progress.heed()
 
     def end_pass(self, epoch: int) -> None:
         """A pass is over; it is told when the next one begins, unless the client's code tells it by then."""
@@ -73,6 +75,8 @@ class BatchTeller:
         if self._optimizer_steps > 1 and self.progress.steps_told == self._steps and self._is_due(False):
             self._steps += 1
             self.progress.step(1, self._optimizer_steps, None, {})
+        else:
+            self.progress.heed()
 
     def flush(self) -> None:
         """Tell the local epoch that is over, if nobody has."""

@@ -16,13 +16,12 @@ from federated_pneumonia_detection.config import ConfigError
 from federated_pneumonia_detection.data import DataError
 from federated_pneumonia_detection.federated.batches import current_progress
 from federated_pneumonia_detection.federated.client_watch import progress_mod
-from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled
+from federated_pneumonia_detection.federated.errors import FederatedError
 from federated_pneumonia_detection.federated.hospitals import LocalImages, class_counts, local_images
 from federated_pneumonia_detection.federated.names import answer_who
 from federated_pneumonia_detection.federated.privacy import clip_as_ordered
 from federated_pneumonia_detection.federated.records import Order, Site
 from federated_pneumonia_detection.federated.weights import load_weights, weights_of
-from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import LocalTraining, evaluate_locally, train_locally
 from federated_pneumonia_detection.training.errors import TrainingError
@@ -104,11 +103,8 @@ def _epochs(
     order: Order, site: Site, network: torch.nn.Module, images: LocalImages, seed: int, device: torch.device
 ) -> LocalTraining:
     config, progress = order.config, current_progress()
-    watch = CancelWatch(site.log_dir, order.run_id)
 
     def on_step(epoch: int, step: int, steps: int, metrics: dict[str, float]) -> None:
-        if (cancel := watch.asked()) is not None:
-            raise RunCancelled(cancel.reason, cancel.by)
         if progress is not None:
             progress.step(epoch, step, steps, metrics)
 

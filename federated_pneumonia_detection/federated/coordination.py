@@ -16,9 +16,11 @@ from federated_pneumonia_detection.federated.records import Order
 from federated_pneumonia_detection.federated.round_progress import make_logger
 from federated_pneumonia_detection.federated.server_app import ServerRun, tell_end
 from federated_pneumonia_detection.progress import FederatedProgressLogger, WebSocketManager
+from federated_pneumonia_detection.progress.asked import Asked
 from federated_pneumonia_detection.progress.slug import slug
 from federated_pneumonia_detection.training.checkpoints import checkpoint_folder
 from federated_pneumonia_detection.training.devices import choose_device
+from federated_pneumonia_detection.training.going_on import GoingOn, check_data, write_down
 from federated_pneumonia_detection.training.software import software_versions
 
 __all__ = ["Coordination"]
@@ -38,6 +40,7 @@ class Coordination:
         allow_download: whether PneumoniaMNIST may be fetched from its publisher when no source is named.
         reply_timeout_s: after so many seconds a hospital that has not answered counts as failed in its round.
         deals_out: whether hospitals on this machine share the source; else it is the coordinator's own, to judge by.
+        going_on: where an earlier attempt of the run is gone on from; `None` for a new run.
     """
 
     config: FederatedConfig
@@ -49,6 +52,7 @@ class Coordination:
     allow_download: bool = True
     reply_timeout_s: float = 12 * 3600.0
     deals_out: bool = True
+    going_on: GoingOn | None = None
 
     def run(self, source: str | Path | None, carry: Callable[[ServerRun, str], None]) -> dict[str, Any]:
         """Open the source, tell that the run begins, let `carry` do the rounds, and tell how it ended.
@@ -71,17 +75,21 @@ class Coordination:
             "software": software_versions("flwr", "ray"),
             "total_rounds": self.config.num_rounds,
         }
+        if self.going_on is not None:
+            said["from_round"] = self.going_on.number
         try:
             hospitals = self._hospitals(source)
         except BaseException as error:
-            # What keeps a run from beginning is told in the run, too: whoever watches sees why nothing comes.
-            with self._logger(said) as logger:
-                tell_end(logger, error)
+            # What keeps a run from beginning is told in the run, too: whoever watches sees why nothing comes. One that
+            # is to go on stands as it stood.
+            if self.going_on is None:
+                with self._logger(said) as logger:
+                    tell_end(logger, error)
             raise
         said["data"] = hospitals.description
         with self._logger(said) as logger:
             try:
-                run = self._server_run(logger, hospitals.dataset)
+                run = self._server_run(logger, hospitals)
             except BaseException as error:
                 tell_end(logger, error)
                 raise
@@ -93,7 +101,10 @@ class Coordination:
 
     def _hospitals(self, source: str | Path | None) -> Hospitals:
         choose_device(self.config.device)
-        return open_hospitals(source, self.config, allow_download=self.allow_download, deals_out=self.deals_out)
+        hospitals = open_hospitals(source, self.config, allow_download=self.allow_download, deals_out=self.deals_out)
+        if self.going_on is not None:
+            check_data(self.going_on.asked, hospitals.description["digest"])
+        return hospitals
 
     def _logger(self, said: dict[str, Any]) -> FederatedProgressLogger:
         return make_logger(
@@ -106,17 +117,33 @@ class Coordination:
             hears_cancel=True,
         )
 
-    def _server_run(self, logger: FederatedProgressLogger, dataset: Dataset) -> ServerRun:
-        run_id = str(logger.run_id)
+    def _server_run(self, logger: FederatedProgressLogger, hospitals: Hospitals) -> ServerRun:
+        run_id, dataset = str(logger.run_id), hospitals.dataset
+        folder = checkpoint_folder(self.checkpoint_dir, slug(run_id))
         about = {
             "run_id": run_id,
             "experiment_name": self.experiment_name,
             "phantom": dataset.phantom,
             "data": dataset.name,
         }
-        model = GlobalModel(self.config, dataset, checkpoint_folder(self.checkpoint_dir, slug(run_id)), about)
+        if self.going_on is None:
+            asked = Asked(
+                run_id=run_id,
+                kind="federated",
+                experiment_name=self.experiment_name,
+                source=hospitals.source,
+                digest=hospitals.description["digest"],
+                config=self.config.model_dump(mode="json"),
+            )
+            write_down(asked, folder, self.log_dir)
+        model = GlobalModel(self.config, dataset, folder, about)
         order = Order(run_id=run_id, experiment_name=self.experiment_name, config=self.config)
-        return ServerRun(order=order, model=model, logger=logger, reply_timeout_s=self.reply_timeout_s)
+        run = ServerRun(order=order, model=model, logger=logger, reply_timeout_s=self.reply_timeout_s)
+        if self.going_on is not None:
+            newest = self.going_on.newest()
+            self.going_on.leave_the_rest()
+            run.go_on_from(self.going_on.number, self.going_on.state, newest=newest)
+        return run
 
     def _results(self, run: ServerRun, dataset: Dataset) -> dict[str, Any]:
         model = run.model

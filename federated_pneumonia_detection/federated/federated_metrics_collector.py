@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from federated_pneumonia_detection.federated.errors import RunCancelled
 from federated_pneumonia_detection.federated.round_progress import RoundProgress
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 from federated_pneumonia_detection.progress.protocol import WebSocketManager
@@ -127,7 +128,7 @@ class FederatedMetricsCollector(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Say `step`."""
+        """Say `step`, and look whether somebody wants the run to stop (`RunCancelled`) or to wait."""
         if self._progress is None or not trainer.is_global_zero:
             return
         loss = step_loss(outputs, trainer.accumulate_grad_batches)
@@ -148,7 +149,7 @@ class FederatedMetricsCollector(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Say what ended the training; Lightning raises it on."""
-        if trainer.is_global_zero and not isinstance(exception, KeyboardInterrupt):
+        if trainer.is_global_zero and not isinstance(exception, KeyboardInterrupt | RunCancelled):
             self.error(f"{type(exception).__name__}: {exception}")
 
     def _save(self) -> None:

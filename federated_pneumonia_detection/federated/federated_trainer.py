@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from federated_pneumonia_detection.federated.server_app import ServerRun
     from federated_pneumonia_detection.progress import WebSocketManager
+    from federated_pneumonia_detection.training.going_on import GoingOn
 
 __all__ = ["FederatedTrainer"]
 
@@ -125,8 +126,43 @@ class FederatedTrainer:
         with quiet():
             return self._train(source_path, experiment_name, config, run_id)
 
+    def resume(self, run_id: str, *, from_round: int | None = None) -> dict[str, Any]:
+        """Go on with a run that was stopped or died, as another attempt of the same run; blocks until the end.
+
+        What the run was asked to be (source, configuration, experiment) was kept beside its checkpoints.
+
+        Args:
+            run_id: the run.
+            from_round: the last round that is kept; the newest there is a checkpoint of if left out, 0 starts over.
+
+        Returns:
+            As `train`.
+
+        Raises:
+            CannotGoOn: nothing was kept of it, there is no such checkpoint, or the images are others by now.
+            BadCheckpoint: the checkpoint is damaged.
+            DataError: its source is not there any more.
+            FederatedError: as `train`, like what else it raises.
+        """
+        prepare()
+        from federated_pneumonia_detection.training.going_on import find_going_on
+
+        going_on = find_going_on(
+            run_id, log_dir=self.progress_log_dir, checkpoint_dir=self.checkpoint_dir, number=from_round
+        )
+        asked = going_on.asked
+        with quiet():
+            return self._train(
+                asked.source, asked.experiment_name, cast(FederatedConfig, going_on.config), run_id, going_on
+            )
+
     def _train(
-        self, source_path: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str | None
+        self,
+        source_path: str | Path | None,
+        experiment_name: str,
+        config: FederatedConfig,
+        run_id: str | None,
+        going_on: GoingOn | None = None,
     ) -> dict[str, Any]:
         if config.engine == "superlink":
             return self._over_superlink(source_path, experiment_name, config, run_id or new_run_id(experiment_name))
@@ -137,10 +173,11 @@ class FederatedTrainer:
             experiment_name=experiment_name,
             run_id=run_id,
             log_dir=self.progress_log_dir,
-            checkpoint_dir=self.checkpoint_dir,
+            checkpoint_dir=self.checkpoint_dir if going_on is None else going_on.folder,
             websocket_manager=self.websocket_manager,
             allow_download=self.allow_download,
             reply_timeout_s=self.reply_timeout_s,
+            going_on=going_on,
         )
         return coordination.run(source_path, self._carry)
 

@@ -13,11 +13,14 @@ from flwr.app import ArrayRecord
 from federated_pneumonia_detection.config import FederatedConfig
 from federated_pneumonia_detection.data import Dataset
 from federated_pneumonia_detection.federated.weights import load_weights, statistics_of, weights_of
+from federated_pneumonia_detection.progress.asked import point_path
 from federated_pneumonia_detection.training.checkpoints import load_checkpoint, save_best
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import evaluate_locally
+from federated_pneumonia_detection.training.errors import BadCheckpoint
 from federated_pneumonia_detection.training.metrics import roc_and_confusion
 from federated_pneumonia_detection.training.networks import build_network
+from federated_pneumonia_detection.training.points import drop_points, drop_points_after, save_point
 
 __all__ = ["GlobalModel"]
 
@@ -47,6 +50,7 @@ class GlobalModel:
         self.path: Path | None = None
         # Rounds since the best one.
         self.waited = 0
+        self._best: dict[str, torch.Tensor] = {}
 
     def arrays(self) -> ArrayRecord:
         """The weights, and the batch norms' statistics with them, as Flower sends them."""
@@ -68,10 +72,48 @@ class GlobalModel:
         self.waited += 1
         if math.isnan(best) or loss < best:
             self.best_round, self.best_metrics, self.waited = round_num, metrics, 0
-            self.path = save_best(
-                self.network, self.config, self.folder, epoch=round_num, metrics=metrics, about=self.about
-            )
+            self._best = _weights(self.network)
+            self._save_best()
         return metrics
+
+    def keep(self, round_num: int, more: Mapping[str, Any]) -> None:
+        """Keep the round to go on from, beside the newest two before it and the best one.
+
+        Args:
+            round_num: the round that was taken last.
+            more: what else decides how the run goes on, as tensors and numbers.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        best = {"round": self.best_round, "metrics": self.best_metrics, "network": self._best, "waited": self.waited}
+        save_point(self.folder, "round", round_num, {**more, "network": _weights(self.network), "best": best})
+        drop_points(self.folder, "round", keep=[self.best_round])
+
+    def go_on_from(self, round_num: int, kept: Mapping[str, Any]) -> None:
+        """Be again what `keep` kept after that round; what an earlier attempt has kept of later ones goes.
+
+        Raises:
+            BadCheckpoint: the weights are of another network.
+        """
+        try:
+            best = kept["best"]
+            self.best_round, self.best_metrics, self.waited = best["round"], best["metrics"], best["waited"]
+            self._best = best["network"]
+            if self._best:
+                self.network.load_state_dict(self._best)
+                self._save_best()
+            self.network.load_state_dict(kept["network"])
+        except (RuntimeError, TypeError, AttributeError, KeyError) as error:
+            path = point_path(self.folder, "round", round_num)
+            raise BadCheckpoint(path, f"holds the weights of another network than {self.config.model}") from error
+        drop_points_after(self.folder, "round", round_num)
+
+    def _save_best(self) -> None:
+        assert self.best_round is not None
+        self.path = save_best(
+            self.network, self.config, self.folder, epoch=self.best_round, metrics=self.best_metrics, about=self.about
+        )
 
     def test(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Measure the best model on the test split.
@@ -97,6 +139,10 @@ class GlobalModel:
         if not metrics:
             return {}, logits
         return {**_known(metrics), "num_samples": len(labels)}, logits
+
+
+def _weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
 def _known(metrics: Mapping[str, float]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class GuardedGrid(Grid):
         reply_timeout_s: after so many seconds a client that has not answered counts as failed in this round.
         connect_timeout_s: after so many seconds without enough nodes `NoClients` is raised.
         poll_s: seconds between two looks for replies.
+        waited_s: how many seconds `check` has waited so far because somebody paused the run; no deadline counts them.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class GuardedGrid(Grid):
         reply_timeout_s: float = 12 * 3600.0,
         connect_timeout_s: float = 120.0,
         poll_s: float = 0.02,
+        waited_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._grid = grid
         self._roster = roster
@@ -51,6 +53,7 @@ class GuardedGrid(Grid):
         self._reply_timeout_s = reply_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._poll_s = poll_s
+        self._waited_s = waited_s
         # How many sent messages were given up on: their clients may still be busy when the run ends.
         self.given_up = 0
 
@@ -88,7 +91,7 @@ class GuardedGrid(Grid):
             NoClients: they were not there when the deadline came.
         """
         self._check()
-        began = time.monotonic()
+        began = self._now()
         told: set[int] | None = None
         while True:
             nodes = list(self._grid.get_node_ids())
@@ -98,7 +101,7 @@ class GuardedGrid(Grid):
             if len(nodes) >= count:
                 return self._roster.sort(nodes)
             self._check()
-            if time.monotonic() - began > self._connect_timeout_s:
+            if self._now() - began > self._connect_timeout_s:
                 raise NoClients(len(nodes), count, self._connect_timeout_s)
             time.sleep(self._poll_s)
 
@@ -120,19 +123,22 @@ class GuardedGrid(Grid):
         self._check()
         waiting = set(self._grid.push_messages(sent))
         limit_s = self._reply_timeout_s if timeout is None else min(timeout, self._reply_timeout_s)
-        deadline = time.monotonic() + limit_s
+        deadline = self._now() + limit_s
         replies: dict[str, Message] = {}
         while waiting:
             for reply in self._grid.pull_messages(waiting):
                 replies[reply.metadata.reply_to_message_id] = reply
             waiting.difference_update(replies)
             self._check()
-            if time.monotonic() > deadline:
+            if self._now() > deadline:
                 break
             if waiting:
                 time.sleep(self._poll_s)
         self.given_up += len(waiting)
         return [self._reply(message, replies, waiting, limit_s) for message in sent]
+
+    def _now(self) -> float:
+        return time.monotonic() - self._waited_s()
 
     def _in_order(self, messages: Iterable[Message]) -> list[Message]:
         listed = list(messages)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from federated_pneumonia_detection.federated.errors import RunCancelled
 from federated_pneumonia_detection.progress import FederatedProgressLogger, WebSocketFederatedProgressLogger
+from federated_pneumonia_detection.progress.orders import OrderWatch
 from federated_pneumonia_detection.progress.protocol import WebSocketManager
 
 __all__ = ["BROADCAST_INTERVAL_S", "RoundProgress", "make_logger"]
@@ -41,6 +43,8 @@ class RoundProgress:
     Within a round the epochs are the client's own: `step` and `local_epoch`, never `epoch_start` or `epoch_end`. A
     round that was ended is not ended again, and what comes between two rounds is not told as part of one.
 
+    After each step it looks whether somebody wants the run to stop or to wait, where the request can be seen from here.
+
     Args:
         client_id: what people call the client.
         log_dir: directory of the journal.
@@ -67,7 +71,9 @@ class RoundProgress:
             run_id=run_id,
             attempt=attempt,
             websocket_manager=websocket_manager,
+            hears_cancel=True,
         )
+        self._orders: OrderWatch | None = None
         # The round that is open, `None` between rounds.
         self.round_num: int | None = None
         # How many batches and local epochs were told.
@@ -79,10 +85,31 @@ class RoundProgress:
         self.logger.log_round_start(round_num, total_rounds)
 
     def step(self, epoch: int, step: int, total_steps: int | None, metrics: Mapping[str, Any]) -> None:
-        """A batch was trained; epochs are counted within the round."""
+        """A batch was trained; epochs are counted within the round.
+
+        Raises:
+            RunCancelled: somebody asked the run to stop.
+        """
         self.steps_told += 1
         if self.round_num is not None:
             self.logger.log_step(epoch, step, total_steps, metrics)
+        self.heed()
+
+    def heed(self) -> None:
+        """Wait while somebody wants the run to wait.
+
+        Raises:
+            RunCancelled: somebody asked it to stop; the client has said so by then.
+        """
+        if self._orders is None:
+            if self.logger.run_id is None:
+                return
+            self._orders = OrderWatch(self.logger.log_dir, self.logger.run_id)
+        cancel = self._orders.heed(self.logger)
+        if cancel is not None:
+            self.round_num = None
+            self.logger.log_training_cancelled(cancel.reason, cancel.by)
+            raise RunCancelled(cancel.reason, cancel.by)
 
     def local_epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
         """A local epoch is over."""

@@ -23,9 +23,10 @@ from federated_pneumonia_detection.federated.names import ask_who, who_answered
 from federated_pneumonia_detection.federated.records import Order
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.federated.strategies import draw_by_seed, strategy_of
+from federated_pneumonia_detection.federated.strategy_state import ACCOUNT, count_on, give_back, strategy_state
 from federated_pneumonia_detection.federated.strategy_watch import privacy_spent, watch_strategy
 from federated_pneumonia_detection.progress import FederatedProgressLogger
-from federated_pneumonia_detection.progress.cancel import CancelWatch
+from federated_pneumonia_detection.progress.orders import OrderWatch
 from federated_pneumonia_detection.training.errors import TrainingError
 
 __all__ = ["ServerRun", "build_server_app", "tell_end"]
@@ -53,6 +54,7 @@ class ServerRun:
         rounds_done: rounds that were aggregated.
         history: one row for each aggregated round.
         final_metrics: what `training_complete` said.
+        rounds_before: rounds that an earlier attempt of the run has done; this one begins after them.
     """
 
     order: Order
@@ -65,7 +67,31 @@ class ServerRun:
     rounds_done: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     final_metrics: dict[str, Any] = field(default_factory=dict)
+    rounds_before: int = 0
+    _strategy_state: dict[str, Any] = field(default_factory=dict)
+    _unkept: bool = False
     _began: float = field(default_factory=time.monotonic)
+
+    def go_on_from(self, round_num: int, kept: Mapping[str, Any], *, newest: Mapping[str, Any]) -> None:
+        """Begin after that round, with what was kept at its end; 0 is the very start.
+
+        Args:
+            round_num: the last round that is kept.
+            kept: what was kept of it; empty for 0.
+            newest: what was kept of the newest round of all: what was spent of a privacy budget stays spent, also for
+                rounds that are done again.
+
+        Raises:
+            BadCheckpoint: the weights are of another network.
+        """
+        account = dict(newest.get("strategy", {})).get(ACCOUNT)
+        self._strategy_state = {} if account is None else {ACCOUNT: account}
+        if round_num == 0:
+            return
+        self.model.go_on_from(round_num, kept)
+        self.rounds_before = self.rounds_done = round_num
+        self.history = [dict(row) for row in kept["history"]]
+        self._strategy_state = {**kept["strategy"], **self._strategy_state}
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -87,19 +113,23 @@ class ServerRun:
         """
         config = self.order.config
         roster = Roster()
+        orders = OrderWatch(self.logger.log_dir, self.order.run_id)
         guarded = GuardedGrid(
             grid,
             roster=roster,
-            check=self._checker(),
+            check=self._checker(orders),
+            waited_s=lambda: orders.waited_s,
             reply_timeout_s=self.reply_timeout_s,
             connect_timeout_s=self.connect_timeout_s,
             poll_s=self.poll_s,
         )
         _learn_names(guarded, roster, self.order, self.logger)
         strategy = strategy_of(config, averaged=self.model.statistics())
+        give_back(strategy, self._strategy_state)
         draw_by_seed(strategy, config.seed)
         _refuse_empty_rounds(strategy, roster)
         self._warn_of_no_account(strategy)
+        count_on(strategy, self.rounds_before)
         watch_strategy(strategy, self.logger, roster=roster, say_end=False)
         try:
             strategy.start(
@@ -108,7 +138,7 @@ class ServerRun:
                 num_rounds=config.num_rounds,
                 timeout=self.reply_timeout_s,
                 train_config=self.order.to_record(),
-                evaluate_fn=self._after_round,
+                evaluate_fn=lambda round_num, arrays: self._after_round(round_num, arrays, strategy),
             )
         except _EnoughRounds:
             patience = config.early_stopping_patience
@@ -126,12 +156,19 @@ class ServerRun:
         text = "without noise nothing is promised" if noise == 0 else "install it with: pip install 'flwr[dp]'"
         self.logger.log_alert("warning", "No account is kept of privacy", text)
 
-    def _after_round(self, round_num: int, arrays: ArrayRecord) -> MetricRecord | None:
+    def _after_round(self, round_num: int, arrays: ArrayRecord, strategy: Strategy) -> MetricRecord | None:
         if round_num == 0:
             return None
         metrics = self.model.take(round_num, arrays)
         self.rounds_done = round_num
         self.history.append({"round": round_num, **metrics})
+        try:
+            self.model.keep(round_num, {"history": self.history, "strategy": strategy_state(strategy)})
+        except OSError as error:
+            if not self._unkept:
+                self._unkept = True
+                text = f"{error.strerror or error}; the training goes on, but could not be resumed from here"
+                self.logger.log_alert("warning", f"No checkpoint of round {round_num}", text)
         return MetricRecord(metrics)
 
     def _complete(self, spent: Mapping[str, float]) -> None:
@@ -156,12 +193,12 @@ class ServerRun:
         self.status = "completed"
         self.logger.log_training_complete(self.final_metrics)
 
-    def _checker(self) -> Callable[[], None]:
-        watch = CancelWatch(self.logger.log_dir, self.order.run_id)
+    def _checker(self, orders: OrderWatch) -> Callable[[], None]:
         patience = self.order.config.early_stopping_patience
 
         def check() -> None:
-            if (cancel := watch.asked()) is not None:
+            # At once: a client that has stopped because it was asked to is not to be taken for one that failed.
+            if (cancel := orders.heed(self.logger, at_once=True)) is not None:
                 raise RunCancelled(cancel.reason, cancel.by)
             if patience is not None and self.model.waited >= patience:
                 raise _EnoughRounds

@@ -21,10 +21,13 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 
+from federated_pneumonia_detection.federated.errors import RunCancelled
 from federated_pneumonia_detection.federated.harmless import harmless
 from federated_pneumonia_detection.federated.reply_metrics import WEIGHT, WHO, metrics_of, size_bytes
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.progress import FederatedProgressLogger
+from federated_pneumonia_detection.progress.cancel import clear
+from federated_pneumonia_detection.progress.orders import OrderWatch
 
 __all__ = ["privacy_spent", "watch_strategy"]
 
@@ -81,6 +84,7 @@ class _Named:
             self.experiment(grid),
             run_id=self.run_id or flowers,
             run_start={"total_rounds": total_rounds, "config": {"strategy": type(strategy).__name__}},
+            hears_cancel=True,
         )
 
     def experiment(self, grid: Grid | None) -> str:
@@ -134,6 +138,7 @@ class _StrategyWatch:
         self._experiment = ""
         self._sent: list[Message] = []
         self._own: Any = {name: getattr(strategy, name) for name in _AROUND}
+        self._orders: OrderWatch | None = None
 
     def start(self, *args: Any, **kwargs: Any) -> Result:
         began = time.monotonic()
@@ -144,7 +149,7 @@ class _StrategyWatch:
         except BaseException as error:
             with harmless("telling how a run failed"):
                 if self.say_end and self.logger is not None:
-                    self.logger.log_training_error(f"{type(error).__name__}: {error}")
+                    self._tell_end_by(error, self.logger)
             raise
         else:
             with harmless("telling a run's end"):
@@ -155,6 +160,13 @@ class _StrategyWatch:
         finally:
             with harmless("closing the server's journal"):
                 self._close()
+
+    def _tell_end_by(self, error: BaseException, logger: FederatedProgressLogger) -> None:
+        if not isinstance(error, RunCancelled):
+            logger.log_training_error(f"{type(error).__name__}: {error}")
+            return
+        logger.log_training_cancelled(error.reason, error.by)
+        clear(logger.log_dir, str(logger.run_id))
 
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         call = inspect.signature(self._own["start"]).bind(*args, **kwargs)
@@ -183,6 +195,7 @@ class _StrategyWatch:
             self._open(grid)
             self._close_round({})
             self._tell_clients(config)
+        self._heed()
         with self._waits_told(grid, server_round):
             messages = self._noted(self._own["configure_train"](server_round, arrays, config, grid))
         with harmless("telling a round's beginning"):
@@ -197,6 +210,7 @@ class _StrategyWatch:
     ) -> Iterable[Message]:
         with harmless("telling clients of the run"):
             self._tell_clients(config)
+        self._heed()
         with self._waits_told(grid, server_round):
             messages = self._noted(self._own["configure_evaluate"](server_round, arrays, config, grid))
         with harmless("telling who evaluates"):
@@ -251,6 +265,8 @@ class _StrategyWatch:
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         received = list(replies)
+        # Before looking who failed: clients that stopped because they were asked to have not.
+        self._heed()
         with harmless("telling who answered"):
             self.round.answered = self._look(server_round, received)
             self.any_answer = self.any_answer or self.round.answered > 0
@@ -276,6 +292,21 @@ class _StrategyWatch:
         with harmless("telling what clients evaluated"):
             self.round.evaluated = dict(metrics or {})
         return metrics
+
+    def _heed(self) -> None:
+        """Wait while the run is to wait, stop where it is to stop: between two phases of a round.
+
+        Raises:
+            RunCancelled: it is to stop.
+        """
+        cancel = None
+        # Who ends the run hears requests; where somebody else does, somebody else hears them.
+        with harmless("looking for requests to stop or to wait"):
+            if self.say_end and self.logger is not None:
+                self._orders = self._orders or OrderWatch(self.logger.log_dir, str(self.logger.run_id))
+                cancel = self._orders.heed(self.logger, at_once=True)
+        if cancel is not None:
+            raise RunCancelled(cancel.reason, cancel.by)
 
     def _around_evaluation(
         self, evaluate: Callable[[int, ArrayRecord], MetricRecord | None] | None

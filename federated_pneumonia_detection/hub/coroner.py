@@ -53,7 +53,7 @@ class Coroner:
         self._death_report = death_report
         self._fallback = fallback
         self._lock = threading.Lock()
-        self._hears: set[str] = set()
+        self._hears: dict[str, frozenset[str]] = {}
         self._pids: dict[str, int] = {}
         self._directories: dict[str, str] = {}
         # What has been said and may not have come back through the log yet.
@@ -68,10 +68,10 @@ class Coroner:
         self.unwritten_words = 0
         """What the hub had to say and could not write where it belongs."""
 
-    def hears_cancel(self, run_id: str) -> bool:
-        """Whether a living writer of the run looks at requests to stop."""
+    def hears(self, run_id: str) -> frozenset[str]:
+        """Which requests (`cancel`, `pause`) the living writers of the run look at."""
         with self._lock:
-            return run_id in self._hears
+            return self._hears.get(run_id, frozenset())
 
     def pid_of(self, run_id: str) -> int | None:
         """The process that leads the run, or its newest client's."""
@@ -122,11 +122,7 @@ class Coroner:
             self._complete(directory)
 
     def _remember(self, by_run: dict[str, list[FollowedJournal]]) -> None:
-        hears = {
-            run_id
-            for run_id, its in by_run.items()
-            if any(j.alive and not j.over and _is_near(j) and j.header and "cancel" in j.header.hears for j in its)
-        }
+        hears = {run_id: _heard_requests(its) for run_id, its in by_run.items()}
         directories = {run_id: its[0].directory for run_id, its in by_run.items()}
         pids = {run_id: pid for run_id, its in by_run.items() if (pid := _leading_pid(its)) is not None}
         with self._lock:
@@ -179,6 +175,11 @@ class Coroner:
             complete_dead(directory)
         except OSError as error:
             logger.warning("documents in %s cannot be completed: %s", directory, error)
+
+
+def _heard_requests(journals: Sequence[FollowedJournal]) -> frozenset[str]:
+    near = [j.header for j in journals if j.alive and not j.over and _is_near(j) and j.header is not None]
+    return frozenset(request for header in near for request in header.hears)
 
 
 def _leading_pid(journals: Sequence[FollowedJournal]) -> int | None:

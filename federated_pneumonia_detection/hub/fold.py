@@ -246,7 +246,7 @@ class Folding:
         # A sign of life: of whoever leads the run, or of a client.
         run = self._run
         if is_leaders:
-            self._pacing.hear(time, time_s)
+            self._pacing.hear(time, time_s, waited=message.get("type") == "training_resumed")
         received = message.get("received")
         if received is not None:
             self._sign_of_life(text(received), seconds(text(received)))
@@ -414,6 +414,21 @@ class Folding:
             run.final_metrics = mapping(message.get("final_metrics"))
             run.total_epochs = run.total_epochs or integer(run.final_metrics.get("total_epochs"))
 
+    def _paused(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        if client_id is not None or (run.resumed is not None and not before(run.resumed, time)):
+            return
+        if run.paused is None or before(run.paused, time):
+            run.paused, run.paused_by = time or None, text(message.get("by")) or None
+
+    def _resumed(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
+        run = self._run
+        if client_id is not None:
+            return
+        run.resumed = later(run.resumed, time)
+        if run.paused is not None and not before(time, run.paused):
+            run.paused = run.paused_by = None
+
     def _alert(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
         about = text(message.get("about"))
@@ -479,6 +494,8 @@ _HANDLERS = {
     "training_complete": Folding._end,
     "training_error": Folding._end,
     "training_cancelled": Folding._end,
+    "training_paused": Folding._paused,
+    "training_resumed": Folding._resumed,
     "alert": Folding._alert,
     "run_edited": Folding._run_edited,
 }

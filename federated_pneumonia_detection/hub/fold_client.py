@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 from federated_pneumonia_detection.hub.fields import integer, mapping, text
 from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import ClientFields, ClientState, End, Pace, RunStatus
-from federated_pneumonia_detection.hub.times import before, seconds
+from federated_pneumonia_detection.hub.times import before, later, seconds
 
 __all__ = ["HUB_SAYS", "ClientFolding", "Pacing", "end_of", "more"]
 
@@ -59,7 +59,7 @@ class ClientFolding:
         if "withheld" in message:
             self._withholding.take(message)
         if type_ not in HUB_SAYS:
-            self._hear(time, time_s)
+            self._hear(time, time_s, waited=type_ == "training_resumed")
             received = message.get("received")
             if received is None:
                 self._sign_of_life(time, time_s)
@@ -90,6 +90,12 @@ class ClientFolding:
             self._fail(message, round_, current, time)
         elif type_ in ENDS and client.end is None:
             client.end = end_of(message, time)
+        elif type_ == "training_paused":
+            if client.resumed is None or before(client.resumed, time):
+                client.paused = later(client.paused, time)
+        elif type_ == "training_resumed":
+            client.resumed = later(client.resumed, time)
+            client.paused = None if not before(time, client.paused) else client.paused
 
     def _sign_of_life(self, time: str, time_s: float | None) -> None:
         if time_s is not None and (self._heard_s is None or time_s > self._heard_s):
@@ -102,8 +108,8 @@ class ClientFolding:
         elif about.startswith("lost:") and (client.lost is None or before(client.lost[0], time)):
             client.lost = (time, words)
 
-    def _hear(self, time: str, time_s: float | None) -> None:
-        self._pacing.hear(time, time_s)
+    def _hear(self, time: str, time_s: float | None, *, waited: bool) -> None:
+        self._pacing.hear(time, time_s, waited=waited)
         client = self._draft
         if self._last_seen_s is None:
             client.last_seen, self._last_seen_s = time or client.last_seen, time_s
@@ -152,8 +158,11 @@ class Pacing:
         self._gaps = deque(pace.gaps, _KEPT_GAPS)
         self._longest = pace.longest
 
-    def hear(self, time: str, time_s: float | None) -> None:
-        """Go on by a message of that time; one of an earlier time than the last changes nothing."""
+    def hear(self, time: str, time_s: float | None, *, waited: bool = False) -> None:
+        """Go on by a message of that time; one of an earlier time than the last changes nothing.
+
+        A gap in which somebody `waited` because it was asked to is nobody's usual one.
+        """
         last_s = self._last_s
         if time_s is None:
             return
@@ -161,6 +170,7 @@ class Pacing:
             gap = time_s - last_s
             if gap < 0:
                 return
+        if last_s is not None and not waited:
             self._gaps.append(gap)
             if gap > self._longest:
                 self._longest = gap

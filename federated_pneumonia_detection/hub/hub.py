@@ -148,8 +148,13 @@ class Hub:
         return None if state is None else described(self._with_facts(state), datetime.now(UTC))
 
     def _with_facts(self, state: RunState) -> RunState:
-        hears_cancel = not ended(state) and self._coroner.hears_cancel(state.run_id)
-        return msgspec.structs.replace(state, hears_cancel=hears_cancel, pid=self._coroner.pid_of(state.run_id))
+        hears = frozenset() if ended(state) else self._coroner.hears(state.run_id)
+        return msgspec.structs.replace(
+            state,
+            hears_cancel="cancel" in hears,
+            hears_pause="pause" in hears,
+            pid=self._coroner.pid_of(state.run_id),
+        )
 
     def resolve(self, run_id: str) -> str | None:
         """The run a name means: `latest` is the newest. `None` where there is none."""

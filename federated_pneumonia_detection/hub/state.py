@@ -156,6 +156,10 @@ class ClientFields(msgspec.Struct):
     """Seconds its last finished rounds took, at most five, oldest first."""
     end: End | None = None
     """Its part of the run is over."""
+    paused: str | None = None
+    """Since when it waits because somebody asked it to; `None` while it does not."""
+    resumed: str | None = None
+    """When it last went on."""
     pace: Pace = Pace()
     total_rounds: int | None = None
     num_samples: int | None = None
@@ -218,8 +222,16 @@ class RunFields(msgspec.Struct):
     """Its trainer looks at requests to stop; set by the hub, which knows who is alive."""
     pid: int | None = None
     """The process that leads the run (or its newest client); set by the hub, which read who writes."""
+    hears_pause: bool = False
+    """Its trainer looks at requests to wait; set by the hub."""
     cancel_asked: str | None = None
     """When somebody asked for a stop."""
+    paused: str | None = None
+    """Since when it waits because somebody asked it to; `None` while it does not."""
+    paused_by: str | None = None
+    """Who asked it to wait."""
+    resumed: str | None = None
+    """When it last went on after waiting."""
     key_metric: str | None = None
     key_series: tuple[tuple[int, float | None], ...] = ()
     """The key metric over epochs or rounds, for a sparkline."""

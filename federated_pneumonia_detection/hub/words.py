@@ -79,6 +79,8 @@ def _sentences(state: RunState, at: float) -> tuple[str, str]:
         return "Waiting to start.", ""
     if state.cancel_asked is not None:
         return "Stopping, as somebody asked.", _last_words(state)
+    if state.paused is not None:
+        return f"Paused{f' by {state.paused_by}' if state.paused_by else ''}.", _last_words(state)
     silence = _silence(state, at)
     if silence is not None:
         return silence, _last_words(state)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from federated_pneumonia_detection.progress import clock
+from federated_pneumonia_detection.progress import clock, pause
 from federated_pneumonia_detection.progress.reading import read_small
 from federated_pneumonia_detection.progress.slug import slug
 
@@ -50,9 +50,10 @@ def request_cancel(
 
 
 def clear(log_dir: str | os.PathLike[str], run_id: str) -> None:
-    """Take the request back; nothing happens where there is none."""
+    """Take back the request, and one to wait; nothing happens where there is none."""
     with contextlib.suppress(OSError):
         cancel_path(log_dir, run_id).unlink(missing_ok=True)
+    pause.clear(log_dir, run_id)
 
 
 class CancelWatch:
@@ -63,10 +64,14 @@ class CancelWatch:
         self._next_look = 0.0
         self._found: Cancel | None = None
 
-    def asked(self) -> Cancel | None:
-        """The request, once there is one; `None` until then. Never raises."""
+    def asked(self, *, at_once: bool = False) -> Cancel | None:
+        """The request, once there is one; `None` until then. Never raises.
+
+        Args:
+            at_once: look at the disk even if somebody has just looked.
+        """
         now = time.monotonic()
-        if self._found is not None or now < self._next_look:
+        if self._found is not None or (now < self._next_look and not at_once):
             return self._found
         self._next_look = now + _LOOK_S
         try:

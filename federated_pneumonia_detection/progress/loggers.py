@@ -30,6 +30,8 @@ from federated_pneumonia_detection.progress.messages import (
     TrainingCancelled,
     TrainingComplete,
     TrainingError,
+    TrainingPaused,
+    TrainingResumed,
 )
 from federated_pneumonia_detection.progress.protocol import WebSocketManager
 
@@ -72,7 +74,7 @@ class ProgressLogger:
         run_start: what the run's first message says beside the experiment and the mode: `config`, `data`, `software`,
             `total_epochs`, `total_rounds`; where an attempt goes on, `from_epoch` or `from_round`: the last one that is
             kept.
-        hears_cancel: whether whoever logs here looks for a request to stop (see `cancel.CancelWatch`).
+        hears_cancel: whether whoever logs here looks for requests to stop and to wait (see `orders.OrderWatch`).
         broadcast_interval: the least time in seconds between two sends of this writer's messages to viewers.
     """
 
@@ -127,7 +129,7 @@ class ProgressLogger:
             run_id=run_id,
             attempt=attempt,
             run_start=run_start,
-            hears=("cancel",) if hears_cancel else (),
+            hears=("cancel", "pause") if hears_cancel else (),
             broadcast_interval=broadcast_interval,
             wake=wake_of(manager),
         )
@@ -217,6 +219,18 @@ class ProgressLogger:
         """Somebody stopped the training."""
         why, who = _text_or_none(reason), _text_or_none(by)
         self._channel.say("training_cancelled", lambda stamp: TrainingCancelled(why, who, **stamp))
+
+    @_never_raises
+    def log_training_paused(self, reason: str | None = None, by: str | None = None) -> None:
+        """The training waits, because somebody asked it to."""
+        why, who = _text_or_none(reason), _text_or_none(by)
+        self._channel.say("training_paused", lambda stamp: TrainingPaused(why, who, **stamp))
+
+    @_never_raises
+    def log_training_resumed(self, by: str | None = None) -> None:
+        """The training has waited and goes on; `by` says who let it."""
+        who = _text_or_none(by)
+        self._channel.say("training_resumed", lambda stamp: TrainingResumed(who, **stamp))
 
     @_never_raises
     def log_custom_event(self, event_type: str, data: Any = None) -> None:
@@ -369,7 +383,7 @@ class FederatedProgressLogger(ProgressLogger):
         run_id: the run this belongs to, where it is known.
         attempt: which attempt of the run, where that is known; else it is found out.
         run_start: what the run's first message says, if this logger begins it.
-        hears_cancel: whether whoever logs here looks for a request to stop.
+        hears_cancel: whether whoever logs here looks for requests to stop and to wait.
         broadcast_interval: the least time in seconds between two sends of this writer's messages to viewers.
     """
 
@@ -470,7 +484,7 @@ class WebSocketProgressLogger(ProgressLogger):
         run_id: the run this belongs to, where it is known.
         attempt: which attempt of the run, where that is known; else it is found out.
         run_start: what the run's first message says, if this logger begins it.
-        hears_cancel: whether whoever logs here looks for a request to stop.
+        hears_cancel: whether whoever logs here looks for requests to stop and to wait.
     """
 
     def __init__(
@@ -518,7 +532,7 @@ class WebSocketFederatedProgressLogger(FederatedProgressLogger):
         run_id: the run this belongs to, where it is known.
         attempt: which attempt of the run, where that is known; else it is found out.
         run_start: what the run's first message says, if this logger begins it.
-        hears_cancel: whether whoever logs here looks for a request to stop.
+        hears_cancel: whether whoever logs here looks for requests to stop and to wait.
     """
 
     def __init__(

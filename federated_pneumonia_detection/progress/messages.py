@@ -38,6 +38,8 @@ __all__ = [
     "TrainingCancelled",
     "TrainingComplete",
     "TrainingError",
+    "TrainingPaused",
+    "TrainingResumed",
     "Value",
     "Withheld",
     "decode",
@@ -136,6 +138,19 @@ class TrainingCancelled(Message, frozen=True, tag="training_cancelled", gc=False
     """Somebody stopped the run."""
 
     reason: str | None = None
+    by: str | None = None
+
+
+class TrainingPaused(Message, frozen=True, tag="training_paused", gc=False):
+    """A run, or with a `client_id` that client, waits because somebody asked it to; it holds its place and goes on."""
+
+    reason: str | None = None
+    by: str | None = None
+
+
+class TrainingResumed(Message, frozen=True, tag="training_resumed", gc=False):
+    """A run, or with a `client_id` that client, has waited and goes on; `by` says who let it."""
+
     by: str | None = None
 
 
@@ -290,6 +305,8 @@ STRUCTS: Final[tuple[type[Message], ...]] = (
     TrainingComplete,
     TrainingError,
     TrainingCancelled,
+    TrainingPaused,
+    TrainingResumed,
     RoundStart,
     RoundEnd,
     LocalEpoch,

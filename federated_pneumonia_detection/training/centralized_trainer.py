@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +11,16 @@ import torch
 
 from federated_pneumonia_detection.config import load_config, make_config
 from federated_pneumonia_detection.data import find_source, load_source
+from federated_pneumonia_detection.progress.asked import Asked
 from federated_pneumonia_detection.progress.slug import new_run_id, slug
 from federated_pneumonia_detection.training.best_network import BestNetwork
 from federated_pneumonia_detection.training.checkpoints import checkpoint_folder, load_checkpoint
 from federated_pneumonia_detection.training.data_module import XrayDataModule
 from federated_pneumonia_detection.training.devices import choose_device, torch_threads
+from federated_pneumonia_detection.training.epoch_points import EpochPoints
 from federated_pneumonia_detection.training.epochs import evaluate_locally
 from federated_pneumonia_detection.training.errors import TrainingError
+from federated_pneumonia_detection.training.going_on import GoingOn, check_data, find_going_on, write_down
 from federated_pneumonia_detection.training.launch import on_event_loop, start_training_process
 from federated_pneumonia_detection.training.metrics import roc_and_confusion
 from federated_pneumonia_detection.training.metrics_collector import MetricsCollectorCallback
@@ -29,6 +29,7 @@ from federated_pneumonia_detection.training.networks import build_network
 from federated_pneumonia_detection.training.optimisation import class_weights
 from federated_pneumonia_detection.training.quiet import quiet_lightning
 from federated_pneumonia_detection.training.software import software_versions
+from federated_pneumonia_detection.training.surroundings import seeded, sigint_as_it_was
 from federated_pneumonia_detection.training.training_callbacks import prepare_trainer_and_callbacks_pl
 
 if TYPE_CHECKING:
@@ -112,6 +113,53 @@ class CentralizedTrainer:
         if run_id is None:
             # Nobody waits for this run yet: a slip of the pen is told to the caller and leaves no failed run behind.
             _check(source_path, config)
+        return self._told(config, experiment_name, run_id, lambda: self._load(source_path, config))
+
+    def resume(self, run_id: str, *, from_epoch: int | None = None) -> dict[str, Any]:
+        """Goes on with a run that was stopped or died, as another attempt of the same run; blocks until the end.
+
+        What the run was asked to be (source, configuration, experiment) was kept beside its checkpoints. On a CPU the
+        result is, bit for bit, that of the run without the interruption.
+
+        Args:
+            run_id: The run.
+            from_epoch: The last epoch that is kept; the newest there is a checkpoint of if left out, 0 starts over.
+
+        Returns:
+            As ``train``.
+
+        Raises:
+            CannotGoOn: Nothing was kept of it, there is no such checkpoint, or the images are others by now.
+            BadCheckpoint: The checkpoint is damaged.
+            DataError: Its source is not there any more.
+            TrainingError: As ``train``.
+        """
+        going_on = find_going_on(
+            run_id, log_dir=self.progress_log_dir, checkpoint_dir=self.checkpoint_dir, number=from_epoch
+        )
+        # The run stands as it stood until all that could keep it from going on has been looked at.
+        choose_device(going_on.config.device)
+        source, data = self._load(going_on.asked.source, going_on.config)
+        check_data(going_on.asked, data.digest)
+        return self._told(
+            going_on.config, going_on.asked.experiment_name, run_id, lambda: (source, data), going_on=going_on
+        )
+
+    def _load(self, source: str | Path | None, config: TrainingConfig) -> tuple[str, Dataset]:
+        """What the data set can be loaded by again, and the data set."""
+        data = load_source(source, image_size=config.image_size, seed=config.seed, allow_download=self.allow_download)
+        path = None if data.phantom else find_source(source, allow_download=False).path
+        return "phantoms" if path is None else str(path.absolute()), data
+
+    def _told(
+        self,
+        config: TrainingConfig,
+        experiment_name: str,
+        run_id: str | None,
+        load: Callable[[], tuple[str, Dataset]],
+        going_on: GoingOn | None = None,
+    ) -> dict[str, Any]:
+        """Trains, and tells how it ends, however it does."""
         metrics = MetricsCollectorCallback(
             save_dir=None,
             experiment_name=experiment_name,
@@ -123,12 +171,13 @@ class CentralizedTrainer:
                 "data": {},
                 "software": software_versions(),
                 "total_epochs": config.epochs,
+                **({} if going_on is None else {"from_epoch": going_on.number}),
             },
             ends_run=False,
         )
         try:
-            with quiet_lightning(), torch_threads(config.threads), _seeded(config.seed), _sigint_as_it_was():
-                return self._train(source_path, experiment_name, config, metrics)
+            with quiet_lightning(), torch_threads(config.threads), seeded(config.seed), sigint_as_it_was():
+                return self._train(load, experiment_name, config, metrics, going_on)
         except BaseException as error:
             if isinstance(error, SystemExit) and metrics.outcome == "cancelled":
                 # Lightning turns Ctrl-C into an exit with 1; what it was is what the caller should get.
@@ -140,22 +189,27 @@ class CentralizedTrainer:
 
     def _train(
         self,
-        source: str | Path | None,
+        load: Callable[[], tuple[str, Dataset]],
         experiment_name: str,
         config: TrainingConfig,
         metrics: MetricsCollectorCallback,
+        going_on: GoingOn | None,
     ) -> dict[str, Any]:
         choose_device(config.device)
-        data = load_source(source, image_size=config.image_size, seed=config.seed, allow_download=self.allow_download)
+        source, data = load()
         metrics.run_start["data"] = data.describe()
         logger = metrics.progress_logger
         assert logger is not None and metrics.run_id is not None
         used = data.without_duplicates() if config.drop_duplicates else data
         about = {"run_id": metrics.run_id, "experiment_name": experiment_name, "phantom": data.phantom}
-        best = BestNetwork(
-            checkpoint_folder(self.checkpoint_dir, slug(metrics.run_id)), config, about={**about, "data": data.name}
-        )
-        module = self._fit(used, config, metrics, best)
+        if going_on is None:
+            folder = checkpoint_folder(self.checkpoint_dir, slug(metrics.run_id))
+            write_down(_asked(metrics.run_id, experiment_name, config, source, data), folder, self.progress_log_dir)
+        else:
+            folder = going_on.folder
+            going_on.leave_the_rest()
+        best = BestNetwork(folder, config, about={**about, "data": data.name})
+        module = self._fit(used, config, metrics, best, going_on)
         results = {
             **about,
             "status": "cancelled" if metrics.outcome == "cancelled" else "completed",
@@ -170,9 +224,14 @@ class CentralizedTrainer:
         return {**results, "final_metrics": _plain(metrics.complete({**_best(best), **tested}))}
 
     def _fit(
-        self, data: Dataset, config: TrainingConfig, metrics: MetricsCollectorCallback, best: BestNetwork
+        self,
+        data: Dataset,
+        config: TrainingConfig,
+        metrics: MetricsCollectorCallback,
+        best: BestNetwork,
+        going_on: GoingOn | None,
     ) -> PneumoniaModule:
-        loaders = XrayDataModule(data, config)
+        loaders = XrayDataModule(data, config, epochs_done=0 if going_on is None else going_on.number)
         if len(data.labels["train"]) == 0:
             raise TrainingError("there is no training image; name a source whose train split has some")
         weights = class_weights(loaders.labels("train")) if config.class_weights else (1.0, 1.0)
@@ -184,8 +243,11 @@ class CentralizedTrainer:
             checkpoint=best,
             progress_bar=self.progress_bar,
             num_sanity_val_steps=0,
+            callbacks=[EpochPoints(best.folder, best=best, metrics=metrics)],
         )
-        prepared.trainer.fit(module, datamodule=loaders)
+        prepared.trainer.fit(
+            module, datamodule=loaders, ckpt_path=None if going_on is None else going_on.path, weights_only=True
+        )
         return module
 
     def _test(
@@ -240,6 +302,18 @@ def _check(source: str | Path | None, config: TrainingConfig) -> None:
     find_source(source)
 
 
+def _asked(run_id: str, experiment_name: str, config: TrainingConfig, source: str, data: Dataset) -> Asked:
+    """What the run is asked to be, for who wants it to go on later."""
+    return Asked(
+        run_id=run_id,
+        kind="centralized",
+        experiment_name=experiment_name,
+        source=source,
+        digest=data.digest,
+        config=config.model_dump(mode="json"),
+    )
+
+
 def _with_epochs(config: TrainingConfig, epochs: int) -> TrainingConfig:
     """The configuration with other epochs, checked like any other value."""
     return make_config({**config.model_dump(), "epochs": epochs}, "centralized")
@@ -259,26 +333,3 @@ def _best(best: BestNetwork) -> dict[str, Any]:
 def _plain(metrics: dict[str, Any]) -> dict[str, Any]:
     """NaN and infinity, which JSON cannot tell, as None."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in metrics.items()}
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Within it what draws from torch's global chance (dropout in networks of others) repeats."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _sigint_as_it_was() -> Iterator[None]:
-    """Lightning ignores Ctrl-C for ever after the first one; a caller wants it back."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        # None: a handler that was not set from Python, and cannot be set from it.
-        if before is not None:
-            signal.signal(signal.SIGINT, before)

@@ -53,12 +53,13 @@ class EpochOrder(Sampler[int]):
     Args:
         count: How many images there are.
         seed: Of all orders.
+        epoch: The first one, from 0.
     """
 
-    def __init__(self, count: int, seed: int) -> None:
+    def __init__(self, count: int, seed: int, epoch: int = 0) -> None:
         self.count = count
         self.seed = seed
-        self.epoch = 0
+        self.epoch = epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -77,11 +78,13 @@ class XrayDataModule(pl.LightningDataModule):
     Args:
         data: From ``data.load_source``.
         config: Batch size, seed and number of workers are read.
+        epochs_done: How many epochs of the training are done: loaders with workers fetch before anybody tells them.
     """
 
-    def __init__(self, data: Xrays, config: TrainingConfig) -> None:
+    def __init__(self, data: Xrays, config: TrainingConfig, *, epochs_done: int = 0) -> None:
         super().__init__()
         self.config = config
+        self.epochs_done = epochs_done
         self._splits = {
             split: ImageBatches(torch.from_numpy(data.images[split]), torch.from_numpy(data.labels[split]))
             for split in ("train", "val", "test")
@@ -112,11 +115,13 @@ class XrayDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset,
             batch_size=size if shuffle else max(size, 256),
-            sampler=EpochOrder(len(dataset), self.config.seed) if shuffle else None,
+            sampler=EpochOrder(len(dataset), self.config.seed, self.epochs_done) if shuffle else None,
             drop_last=shuffle and len(dataset) >= size,
             num_workers=self.config.num_workers,
             persistent_workers=self.config.num_workers > 0,
             collate_fn=_as_it_is,
+            # Or a loader would draw from torch's one chance, and a training that goes on would draw once less.
+            generator=torch.Generator().manual_seed(self.config.seed),
         )
 
 

@@ -21,7 +21,8 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from federated_pneumonia_detection.config import ConfigError
 from federated_pneumonia_detection.data import DataError
 from federated_pneumonia_detection.progress import ProgressLogger, WebSocketProgressLogger
-from federated_pneumonia_detection.progress.cancel import CancelWatch, clear
+from federated_pneumonia_detection.progress.cancel import Cancel, clear
+from federated_pneumonia_detection.progress.orders import LOOK_S, OrderWatch
 from federated_pneumonia_detection.progress.slug import slug
 from federated_pneumonia_detection.training.errors import LossBecameNaN, TrainingCancelled, TrainingError, one_line
 from federated_pneumonia_detection.training.lightning_metrics import changed, named, step_loss
@@ -43,7 +44,8 @@ class MetricsCollectorCallback(pl.Callback):
     Lightning validates before it closes the training epoch; the messages come in the order people expect all the
     same. Nothing is said from the sanity check, and under DDP by rank zero alone. An exception is told as
     ``training_error`` and goes on its way; Ctrl-C and a cancel request are told as ``training_cancelled``. A cancel
-    request is seen at the next batch and stops the trainer as early stopping would: ``fit`` returns.
+    request is seen at the next batch and stops the trainer as early stopping would: ``fit`` returns. A request to
+    pause is seen there, too: the training waits, holding what it holds, until it is taken back.
 
     The callback can be pickled, as DDP with spawned processes does.
 
@@ -86,8 +88,10 @@ class MetricsCollectorCallback(pl.Callback):
         self.history: list[dict[str, Any]] = []
         # None while it runs; then completed, failed or cancelled.
         self.outcome: str | None = None
+        # The history that a checkpoint held, until the training that goes on from it begins.
+        self._history_before: list[dict[str, Any]] = []
         self._logger: ProgressLogger | None = None
-        self._watch: CancelWatch | None = None
+        self._watch: OrderWatch | None = None
         self._started_s = time.monotonic()
         # callback_metrics when the present phase began, to know what it has added.
         self._before: dict[str, Any] = {}
@@ -113,7 +117,7 @@ class MetricsCollectorCallback(pl.Callback):
             self.run_id = self._logger.run_id
             # Decided by now: a run-level logger has its run from the beginning.
             assert self.run_id is not None
-            self._watch = CancelWatch(self._logger.log_dir, self.run_id)
+            self._watch = OrderWatch(self._logger.log_dir, self.run_id)
         return self._logger
 
     def _make_logger(self) -> ProgressLogger:
@@ -138,6 +142,16 @@ class MetricsCollectorCallback(pl.Callback):
             broadcast_interval=_BROADCAST_INTERVAL_S,
         )
 
+    # Checkpoints
+
+    def state_dict(self) -> dict[str, Any]:
+        """The epochs so far, as Lightning's checkpoints keep them."""
+        return {"history": [_jsonable(row) for row in self.history]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes the epochs back that were before the point where a training goes on."""
+        self._history_before = list(state_dict["history"])
+
     # Beginning
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -145,7 +159,7 @@ class MetricsCollectorCallback(pl.Callback):
         if self.outcome is not None:
             self.close()
         self.outcome = None
-        self.history = []
+        self.history, self._history_before = self._history_before, []
         self._started_s = time.monotonic()
         self._open_epoch = self._val = None
         self._trained = False
@@ -158,7 +172,7 @@ class MetricsCollectorCallback(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Closes the epoch before, if that is still to do, and says ``epoch_start``."""
-        self._close_epoch(trainer)
+        self.close_epoch(trainer)
         if not trainer.is_global_zero:
             return
         self._open_epoch = trainer.current_epoch + 1
@@ -193,13 +207,14 @@ class MetricsCollectorCallback(pl.Callback):
     def _stop_if_asked(self, trainer: pl.Trainer, batch_idx: int) -> None:
         if self.outcome is not None or trainer.sanity_checking:
             return
-        asked = self._watch.asked() if self._watch is not None else None
-        stop = asked is not None
         if trainer.world_size > 1:
             # All ranks must stop at the same batch or the others wait for ever; asking them costs a message each.
             if batch_idx % 10 or trainer.validating:
                 return
-            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+            stop, asked = self._agree(trainer)
+        else:
+            asked = self._watch.heed(self._logger) if self._watch is not None else None
+            stop = asked is not None
         if not stop:
             return
         self.outcome = "cancelled"
@@ -212,6 +227,25 @@ class MetricsCollectorCallback(pl.Callback):
         trainer.fit_loop.epoch_loop.min_steps = None
         self._limit_val_batches = trainer.limit_val_batches
         trainer.limit_val_batches = 0
+
+    def _agree(self, trainer: pl.Trainer) -> tuple[bool, Cancel | None]:
+        """What rank zero has been asked, so that all ranks wait or stop together: whether to stop, and by whom."""
+        watch, logger = self._watch, self._logger
+        pause = None
+        while True:
+            asked = watch.cancelled() if watch is not None else None
+            now = watch.paused() if watch is not None and asked is None else None
+            if watch is not None and logger is not None and now is not None and pause is None:
+                logger.log_training_paused(now.reason, now.by)
+                pause = now
+            if trainer.strategy.reduce_boolean_decision(asked is not None, all=False):
+                return True, asked
+            if not trainer.strategy.reduce_boolean_decision(now is not None, all=False):
+                break
+            time.sleep(LOOK_S)
+        if watch is not None and logger is not None and pause is not None:
+            logger.log_training_resumed(watch.resumed_by(pause))
+        return False, None
 
     # Ends of phases
 
@@ -243,13 +277,13 @@ class MetricsCollectorCallback(pl.Callback):
         """Says the two ``epoch_end``: now or, where the module has a last word of its own, right after that."""
         self._trained = True
         if not is_overridden("on_train_epoch_end", pl_module):
-            self._close_epoch(trainer)
+            self.close_epoch(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Closes the last epoch."""
-        self._close_epoch(trainer)
+        self.close_epoch(trainer)
 
-    def _close_epoch(self, trainer: pl.Trainer) -> None:
+    def close_epoch(self, trainer: pl.Trainer) -> None:
         """Says train and val of the open epoch, once it has been trained to its end."""
         epoch, raw = self._open_epoch, self._val or {}
         if epoch is None or not self._trained or self.outcome is not None:

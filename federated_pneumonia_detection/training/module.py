@@ -54,9 +54,23 @@ class PneumoniaModule(pl.LightningModule):
         # How far the newest validation loss may be off by the choice of images: one standard error.
         self.val_loss_error = 0.0
         self._chance: torch.Generator | None = None
+        # Where it was when the checkpoint was written that this training goes on from.
+        self._chance_before: Tensor | None = None
         # Of the running epoch, phase by phase; measured all at once at its end.
         self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {"train": [], "val": []}
         self._metrics = {phase: metric_collection(config.threshold, prefix=f"{phase}_") for phase in self._seen}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what decides how the training goes on beside weights and optimiser."""
+        chance = None if self._chance is None else self._chance.get_state()
+        checkpoint["recipe"] = {"chance": chance, "updates": 0 if self.average is None else self.average.updates}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes it back."""
+        recipe = checkpoint["recipe"]
+        self._chance_before = recipe["chance"]
+        if self.average is not None:
+            self.average.updates = recipe["updates"]
 
     @property
     def result(self) -> nn.Module:
@@ -135,4 +149,6 @@ class PneumoniaModule(pl.LightningModule):
     def _generator(self) -> torch.Generator:
         if self._chance is None or self._chance.device != self.device:
             self._chance = torch.Generator(self.device).manual_seed(self.config.seed)
+            if self._chance_before is not None:
+                self._chance.set_state(self._chance_before)
         return self._chance

@@ -50,7 +50,7 @@ function clientAfter(client: ClientState, type: string, message: Said, time: str
   const round = whole(message.round);
   const changes: Changes = {};
   if (!HUB_SAYS.has(type)) {
-    changes.pace = paced(client.pace, time);
+    changes.pace = paced(client.pace, time, type);
     changes.last_seen = later(client.last_seen, time);
     if (before(time, client.first_seen)) changes.first_seen = time;
     changes.heard = later(client.heard, textOrEmpty(message.received) || time);
@@ -87,6 +87,11 @@ function clientAfter(client: ClientState, type: string, message: Said, time: str
     Object.assign(changes, afterFailure(client, message, round, time));
   } else if (type in ENDS && client.end === null) {
     changes.end = endOf(message, time);
+  } else if (type === "training_paused" && (client.resumed === null || before(client.resumed, time))) {
+    changes.paused = later(client.paused, time);
+  } else if (type === "training_resumed") {
+    changes.resumed = later(client.resumed, time);
+    if (!before(time, client.paused)) changes.paused = null;
   }
   const cameBack = type === "round_start" && round !== null && round > client.failed_round;
   // It failed, and takes part in a later round: its part is not over.
@@ -127,11 +132,12 @@ function afterRoundEnd(client: ClientState, message: Said, round: number, time: 
   return changes;
 }
 
-/** The pace after a message of that time. */
-export function paced(pace: Pace, time: string): Pace {
+/** The pace after a message of that time; how long somebody waited on request is nobody's usual gap. */
+export function paced(pace: Pace, time: string, type: string): Pace {
   const last = seconds(pace.last);
   const now = seconds(time);
   if (now === null || (last !== null && now < last)) return pace;
+  if (type === "training_resumed") return { ...pace, last: time };
   if (last === null) return { last: time, gaps: [], longest: 0 };
   const gap = now - last;
   return { last: time, gaps: [...pace.gaps, gap].slice(-KEPT_GAPS), longest: Math.max(pace.longest, gap) };

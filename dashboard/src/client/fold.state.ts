@@ -69,7 +69,7 @@ export function foldState(before_: RunState, message: Said): RunState {
   if (handler !== undefined) state = handler(state, message, clientId, time);
   const about = textOrEmpty(message.about);
   const byHub = message.about != null || HUB_SAYS.has(type);
-  if (clientId === null && !byHub) state = { ...state, pace: paced(state.pace, time) };
+  if (clientId === null && !byHub) state = { ...state, pace: paced(state.pace, time, type) };
   if (!byHub) {
     state = { ...state, heard: later(state.heard, textOrEmpty(message.received) || time) };
   }
@@ -98,6 +98,7 @@ function afresh(state: RunState, begun: string): RunState {
     cancel_asked: before(state.cancel_asked, begun) ? null : state.cancel_asked,
     lost: state.lost === null || before(state.lost[0], begun) ? null : state.lost,
     hears_cancel: state.hears_cancel,
+    hears_pause: state.hears_pause,
     pid: state.pid,
   };
 }
@@ -301,6 +302,18 @@ const end: Handler = (state, message, clientId, time) => {
   return { ...after, final_metrics: final, total_epochs: after.total_epochs || whole(final.total_epochs) };
 };
 
+const paused: Handler = (state, message, clientId, time) => {
+  const isLate = state.resumed !== null && !before(state.resumed, time);
+  if (clientId !== null || isLate || (state.paused !== null && !before(state.paused, time))) return state;
+  return { ...state, paused: time || null, paused_by: textOrEmpty(message.by) || null };
+};
+
+const resumed: Handler = (state, _message, clientId, time) => {
+  if (clientId !== null) return state;
+  const after: RunState = { ...state, resumed: later(state.resumed, time) };
+  return before(time, state.paused) ? after : { ...after, paused: null, paused_by: null };
+};
+
 const alert: Handler = (state, message, clientId, time) => {
   const about = textOrEmpty(message.about);
   if (clientId === null && about.startsWith("heard:")) {
@@ -338,6 +351,8 @@ const HANDLERS: { readonly [Type in KnownMessage["type"]]?: Handler } = {
   training_complete: end,
   training_error: end,
   training_cancelled: end,
+  training_paused: paused,
+  training_resumed: resumed,
   alert,
   run_edited: runEdited,
 };

@@ -140,6 +140,35 @@ export interface TrainingCancelled {
   readonly withheld?: Readonly<Record<string, unknown>>;
 }
 
+/** A run, or with a `client_id` that client, waits because somebody asked it to; it holds its place and goes on. */
+export interface TrainingPaused {
+  readonly type: "training_paused";
+  readonly reason?: string | null;
+  readonly by?: string | null;
+  readonly timestamp: string;
+  readonly client_id?: string;
+  readonly round?: number | null;
+  readonly attempt?: number;
+  readonly run_id: string;
+  readonly offset?: number;
+  readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
+}
+
+/** A run, or with a `client_id` that client, has waited and goes on; `by` says who let it. */
+export interface TrainingResumed {
+  readonly type: "training_resumed";
+  readonly by?: string | null;
+  readonly timestamp: string;
+  readonly client_id?: string;
+  readonly round?: number | null;
+  readonly attempt?: number;
+  readonly run_id: string;
+  readonly offset?: number;
+  readonly received?: string;
+  readonly withheld?: Readonly<Record<string, unknown>>;
+}
+
 /** A federated round begins, at one client or (without `client_id`) at the server; `round` counts from 1. */
 export interface RoundStart {
   readonly type: "round_start";
@@ -336,6 +365,8 @@ export type KnownMessage =
   TrainingComplete |
   TrainingError |
   TrainingCancelled |
+  TrainingPaused |
+  TrainingResumed |
   RoundStart |
   RoundEnd |
   LocalEpoch |
@@ -359,6 +390,8 @@ export const MESSAGE_TYPES = [
   "training_complete",
   "training_error",
   "training_cancelled",
+  "training_paused",
+  "training_resumed",
   "round_start",
   "round_end",
   "local_epoch",

@@ -276,6 +276,9 @@ export interface RunModel {
   readonly hearsCancel: boolean | null;
   /** When a stop was asked for and by whom, until the run has ended. */
   readonly cancelAsked: { readonly at: number; readonly by: string | null } | null;
+  readonly hearsPause: boolean | null;
+  /** Since when it waits because somebody asked it to, and who did. */
+  readonly paused: { readonly at: number; readonly by: string | null } | null;
 
   /** The newest `offset` folded in (0: none). */
   readonly offset: number;
@@ -360,6 +363,8 @@ export function emptyModel(runId: string): RunModel {
     end: null,
     hearsCancel: null,
     cancelAsked: null,
+    hearsPause: null,
+    paused: null,
     offset: 0,
     state: emptyState(runId),
   };

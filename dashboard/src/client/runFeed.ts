@@ -43,6 +43,8 @@ const ASK_AGAIN = new Set([
   "training_complete",
   "training_error",
   "training_cancelled",
+  "training_paused",
+  "training_resumed",
 ]);
 const ASK_AFTER_MS = 300;
 /** When all of a run takes longer than this to come, its state is asked for alone: the sentence comes first. */

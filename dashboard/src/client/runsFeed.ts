@@ -27,6 +27,8 @@ const CHANGES_LIST: ReadonlySet<string> = new Set([
   "training_complete",
   "training_error",
   "training_cancelled",
+  "training_paused",
+  "training_resumed",
 ]);
 
 export class RunsFeed {

@@ -102,6 +102,10 @@ export interface ClientState {
   readonly heard: string | null;
   /** When the hub gave up hearing from it, and in which words; a later sign of life makes it void. */
   readonly lost: readonly [string, string] | null;
+  /** Since when it waits because somebody asked it to; `null` while it does not. */
+  readonly paused: string | null;
+  /** When it last went on. */
+  readonly resumed: string | null;
 }
 
 export interface RunState {
@@ -139,7 +143,14 @@ export interface RunState {
   readonly notes: string;
   /** Set by the server, which knows who is alive. */
   readonly hears_cancel: boolean;
+  /** Set by the server, too: whether it would wait if it were asked to. */
+  readonly hears_pause: boolean;
   readonly cancel_asked: string | null;
+  /** Since when it waits because somebody asked it to; `null` while it does not. */
+  readonly paused: string | null;
+  readonly paused_by: string | null;
+  /** When it last went on after waiting. */
+  readonly resumed: string | null;
   readonly key_metric: string | null;
   readonly key_series: readonly (readonly [number, number | null])[];
   readonly n: number | null;
@@ -218,7 +229,11 @@ export function emptyState(runId: string): RunState {
     tags: [],
     notes: "",
     hears_cancel: false,
+    hears_pause: false,
     cancel_asked: null,
+    paused: null,
+    paused_by: null,
+    resumed: null,
     key_metric: null,
     key_series: [],
     n: null,
@@ -271,5 +286,7 @@ export function emptyClient(clientId: string, firstSeen: string): ClientState {
     bytes_up: null,
     heard: null,
     lost: null,
+    paused: null,
+    resumed: null,
   };
 }

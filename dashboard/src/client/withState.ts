@@ -16,8 +16,15 @@ export function withStatus(model: RunModel): RunModel {
     attempt: state.start_time === null ? model.attempt : state.attempt,
     end: endOf(model),
     hearsCancel: state.hears_cancel,
+    hearsPause: state.hears_pause,
+    paused: pausedOf(state),
     cancelAsked: asked === null || state.end_time !== null ? null : { at: asked, by: null },
   };
+}
+
+function pausedOf(state: RunState): RunModel["paused"] {
+  const since = state.end_time === null ? millis(state.paused) : null;
+  return since === null ? null : { at: since, by: state.paused_by };
 }
 
 const ENDS: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "lost"]);
@@ -48,7 +55,13 @@ export function withTold(model: RunModel, told: RunState, complete: boolean): Ru
     ...model,
     runId: told.run_id,
     hearsCancel: told.hears_cancel,
-    state: { ...model.state, hears_cancel: told.hears_cancel, pid: told.pid },
+    hearsPause: told.hears_pause,
+    state: {
+      ...model.state,
+      hears_cancel: told.hears_cancel,
+      hears_pause: told.hears_pause,
+      pid: told.pid,
+    },
   };
   if (complete) return facts;
   const federated = told.mode === "federated" || model.federated;

@@ -44,7 +44,8 @@ export function described(state: RunState, now: number): RunState {
 
 /** Seconds since the run was heard last, where that is long enough to mean something; else `null`. */
 export function silentFor(state: RunState, now: number): number | null {
-  if (ended(state) || state.status === "queued" || state.cancel_asked !== null) return null;
+  if (ended(state) || state.status === "queued") return null;
+  if (state.cancel_asked !== null || state.paused !== null) return null;
   const heard = seconds(state.heard);
   if (heard === null) return null;
   const silent = now / 1000 - heard;
@@ -57,6 +58,9 @@ function sentences(state: RunState, at: number): readonly [string, string] {
   if (ended(state)) return endedSentences(state);
   if (state.status === "queued") return ["Waiting to start.", ""];
   if (state.cancel_asked !== null) return ["Stopping, as somebody asked.", lastWords(state)];
+  if (state.paused !== null) {
+    return [`Paused${state.paused_by ? ` by ${state.paused_by}` : ""}.`, lastWords(state)];
+  }
   const silence = silenceSentence(state, at);
   if (silence !== null) return [silence, lastWords(state)];
   if (state.status === "started") return ["Starting; nothing is trained yet.", ""];

@@ -8,6 +8,7 @@ import {
   IconClockExclamation,
   IconFlag,
   IconNote,
+  IconPlayerPause,
   IconPlayerPlay,
   IconSquare,
 } from "@tabler/icons-react";
@@ -23,6 +24,7 @@ const ICONS: Readonly<Record<EventIcon, { icon: typeof IconCheck; color: string 
   late: { icon: IconClockExclamation, color: "var(--warn)" },
   failed: { icon: IconCircleX, color: "var(--bad)" },
   done: { icon: IconCircleCheck, color: "var(--ok)" },
+  pause: { icon: IconPlayerPause, color: "var(--text2)" },
   stop: { icon: IconSquare, color: "var(--text2)" },
   flag: { icon: IconFlag, color: "var(--text3)" },
   note: { icon: IconNote, color: "var(--text3)" },

@@ -14,6 +14,7 @@ export type EventIcon =
   | "failed"
   | "done"
   | "stop"
+  | "pause"
   | "flag"
   | "note"
   | "late";
@@ -96,6 +97,18 @@ function lineOf(event: RunEvent, model: RunModel, isBest: boolean): Words | null
       return { icon: "stop", strong: stopped(message), rest: text(message.reason) ?? "" };
     case "stage":
       return staged(message);
+    case "training_paused":
+      return {
+        icon: "pause",
+        strong: `${clientId ?? "Paused"}${clientId === null ? "" : " paused"}${byWhom(message)}`,
+        rest: text(message.reason) ?? "",
+      };
+    case "training_resumed":
+      return {
+        icon: "play",
+        strong: `${clientId ?? "Went on"}${clientId === null ? "" : " went on"}${byWhom(message)}`,
+        rest: "",
+      };
     case "local_epoch":
       // The small multiples show them; a line for each would bury the rest.
       return null;
@@ -125,6 +138,11 @@ function started(model: RunModel, message: Message): string {
   const attempt = number(message.attempt);
   const again = attempt !== null && attempt > 1 ? `attempt ${attempt}. ` : "";
   return again + (parts.length > 0 ? `${parts.join(", ")} images` : "images not reported");
+}
+
+function byWhom(message: Message): string {
+  const by = text(message.by);
+  return by ? `, asked by ${by}` : "";
 }
 
 function epochStarted(model: RunModel, message: Message): Words | null {

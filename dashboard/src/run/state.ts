@@ -7,7 +7,7 @@ export type Tone = "act" | "ok" | "warn" | "bad" | "plain";
 export interface StateBadge {
   word: string;
   tone: Tone;
-  icon: "play" | "done" | "failed" | "stop" | "silent" | "wait" | "lost" | "heard";
+  icon: "play" | "done" | "failed" | "stop" | "pause" | "silent" | "wait" | "lost" | "heard";
 }
 
 /** @param silent No message for so long that the page says so; the run may go on. */
@@ -22,6 +22,7 @@ export function badgeOf(model: RunModel, line: Line, silent: boolean): StateBadg
     case "started":
     case "running":
       if (model.cancelAsked) return { word: "Stopping", tone: "warn", icon: "stop" };
+      if (model.paused) return { word: "Paused", tone: "plain", icon: "pause" };
       return silent
         ? { word: "Silent", tone: "warn", icon: "silent" }
         : { word: "Running", tone: "act", icon: "play" };

@@ -3,7 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from federated_pneumonia_detection.federated.errors import RunCancelled
 from federated_pneumonia_detection.federated.round_progress import RoundProgress
+from federated_pneumonia_detection.progress.cancel import request_cancel
 
 
 def types(log_dir: Path) -> list[str]:
@@ -44,3 +48,15 @@ def test_an_error_ends_the_round_with_the_clients_part(tmp_path: Path) -> None:
     one.end_round(1, {}, {})
 
     assert types(tmp_path) == ["round_start", "training_error"]
+
+
+def test_a_client_hears_at_its_next_step_that_the_run_is_to_stop(tmp_path: Path) -> None:
+    one = progress(tmp_path)
+    one.start_round(1, 2)
+    request_cancel(tmp_path, "r1", reason="enough", by="anna")
+
+    with pytest.raises(RunCancelled, match="cancelled by anna: enough"):
+        one.step(1, 1, 4, {"train_loss": 0.5})
+    one.end_round(1, {}, {})
+
+    assert types(tmp_path) == ["round_start", "step", "training_cancelled"]

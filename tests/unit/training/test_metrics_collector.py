@@ -3,6 +3,8 @@
 import json
 import logging
 import pickle
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from federated_pneumonia_detection.progress.cancel import request_cancel
+from federated_pneumonia_detection.progress.pause import go_on, request_pause
 from federated_pneumonia_detection.training import MetricsCollectorCallback
 
 
@@ -297,6 +300,29 @@ def test_a_request_to_cancel_breaks_off_a_validation(callback, told, tmp_path):
     assert kinds(told()) == ["run_start", "epoch_start 1", "training_cancelled"]
 
 
+def test_a_request_to_pause_is_heeded_at_the_next_batch_and_taken_back_it_goes_on(callback, told, tmp_path):
+    class Asking(Plain):
+        def on_train_batch_start(self, batch, batch_idx):
+            if self.current_epoch == 1 and batch_idx == 1:
+                request_pause(tmp_path, "run", reason="lunch", by="anna")
+                callback._watch._next_look = 0.0
+
+    def let_go_on():
+        while not any(m["type"] == "training_paused" for path in callback_journals(callback) for m in read(path)):
+            time.sleep(0.02)
+        go_on(tmp_path, "run", by="bert")
+
+    other = threading.Thread(target=let_go_on)
+    other.start()
+    trainer = fit(Asking(), callback)
+    other.join()
+    said = [m for m in told() if m["type"].startswith("training_")]
+    assert [(m["type"], m.get("by")) for m in said[:2]] == [("training_paused", "anna"), ("training_resumed", "bert")]
+    assert said[0]["reason"] == "lunch"
+    assert kinds(told())[-1] == "training_complete"
+    assert trainer.global_step == 2 * trainer.num_training_batches
+
+
 def test_a_loss_that_is_no_number_is_an_alert_and_travels_as_null(callback, told):
     class Broken(Plain):
         def training_step(self, batch, batch_idx):
@@ -378,7 +404,7 @@ def test_a_websocket_manager_is_asked_to_follow_the_directory(tmp_path):
 def test_its_messages_are_sent_ten_times_a_second_at_most(callback, tmp_path):
     fit(Plain(), callback)
     assert read(tmp_path / "run.jsonl")[0]["broadcast_interval"] == 0.1
-    assert read(tmp_path / "run.jsonl")[0]["hears"] == ["cancel"]
+    assert read(tmp_path / "run.jsonl")[0]["hears"] == ["cancel", "pause"]
 
 
 def test_what_cannot_be_saved_is_warned_of_and_stops_nothing(callback, told, tmp_path):
