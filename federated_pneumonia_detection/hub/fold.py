@@ -290,7 +290,6 @@ class Folding:
         run.experiment_name = text(message.get("experiment_name")) or run.experiment_name
         run.mode = text(message.get("mode")) or run.mode
         if client_id is None:
-            run.attempt = max(run.attempt, integer(message.get("attempt")) or 1)
             run.begun = earlier(run.begun, time)
             self._begun_s = seconds(run.begun)
             self._goes_on_from(message)
@@ -404,8 +403,7 @@ class Folding:
 
     def _end(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
-        attempt = integer(message.get("attempt"))
-        if client_id is not None or (attempt is not None and attempt < run.attempt):
+        if client_id is not None:
             return
         # Of two ends the earlier one holds, in whichever order they came.
         if run.end is None or before(time, run.end.time):

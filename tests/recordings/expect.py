@@ -1,7 +1,8 @@
 """Writes what the Python side says about each recorded run: `python tests/recordings/expect.py`.
 
 A recording is what a viewer got (`<name>.jsonl`); `<name>.expected.json` says in which words the run and its hospitals
-stand after so many of its messages, at a moment. The page's own copy of the rules (`dashboard/src/client/words.ts`) is
+stand after so many of its messages, at a moment, and where the run was begun more than once what its attempts have
+come to. The page's own copy of the rules (`dashboard/src/client/words.ts`) is
 tested on the same files.
 """
 
@@ -14,9 +15,25 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from federated_pneumonia_detection.hub.fold import fold
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.hub.words import described
+
+_OF_ATTEMPTS = (
+    "attempt",
+    "epoch",
+    "round",
+    "aggregated_round",
+    "metrics",
+    "metrics_at",
+    "n",
+    "best",
+    "key_series",
+    "rounds_with_failures",
+    "attempts",
+)
 
 HERE = Path(__file__).parent
 
@@ -29,7 +46,10 @@ def messages_of(path: Path) -> list[dict[str, Any]]:
 def told(state: RunState, now: datetime) -> dict[str, Any]:
     """The words for a state at a moment."""
     run = described(state, now)
-    words = {"status": run.status, "sentence": run.sentence, "detail_sentence": run.detail_sentence}
+    words: dict[str, Any] = {"status": run.status, "sentence": run.sentence, "detail_sentence": run.detail_sentence}
+    if run.attempts:
+        numbers = {name: getattr(run, name) for name in _OF_ATTEMPTS}
+        words["numbers"] = json.loads(msgspec.json.encode(numbers))
     if not run.clients:
         return words
     clients = [{"client_id": each.client_id, "status": each.status, "words": each.words} for each in run.clients]

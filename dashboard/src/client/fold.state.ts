@@ -1,17 +1,29 @@
 /** The fold of a run's state: `hub/fold.py` in TypeScript, function by function. */
 
+import {
+  apart,
+  asAttempt,
+  attemptOf,
+  beginsFrom,
+  bestOf,
+  KEY_METRICS,
+  measured,
+  ownOf,
+  takeLate,
+  together,
+} from "./fold.attempts";
 import { endOf, foldClient, HUB_SAYS, more, paced } from "./fold.clients";
 import type { KnownMessage } from "./messages.generated";
 import type { Said } from "./model";
 import { list, namesOf, number, record, textOrEmpty, whole } from "./reading";
-import type { BestState, EndState, RunState, Span, StageState, Values } from "./state";
+import type { EndState, RunState, Span, StageState, Values } from "./state";
+
 import { emptyState, isLost } from "./state";
 import { before, earlier, later, seconds } from "./times";
 
 type Handler = (state: RunState, message: Said, clientId: string | null, time: string) => RunState;
 
-/** What a sparkline shows: the first of these that the run reports. */
-export const KEY_METRICS = ["val_auroc", "val_recall", "val_accuracy", "val_loss"] as const;
+export { KEY_METRICS };
 
 /** Messages that only whoever leads a run writes: seen without a client, they prove that not only clients log. */
 const LEADS: ReadonlySet<string> = new Set<KnownMessage["type"]>([
@@ -25,13 +37,6 @@ const LEADS: ReadonlySet<string> = new Set<KnownMessage["type"]>([
   "stage",
   "test_curves",
 ]);
-/** Messages in which a number of the attempt may stand. */
-const NAME_THEIR_ATTEMPT: ReadonlySet<string> = new Set<KnownMessage["type"]>([
-  "run_start",
-  "training_complete",
-  "training_error",
-  "training_cancelled",
-]);
 const KEPT_SPANS = 20;
 const SETUP = ["model", "seed", "partition", "alpha", "strategy"] as const;
 
@@ -42,47 +47,46 @@ export function ended(state: RunState): boolean {
 
 /** The state after one more message; what is not of the type it should be counts as not told. */
 export function foldState(before_: RunState, message: Said): RunState {
-  let state = before_;
   const type = textOrEmpty(message.type);
   const time = textOrEmpty(message.timestamp);
   const clientId = clientOf(message);
-  const attempt = whole(message.attempt) || 1;
-  if (NAME_THEIR_ATTEMPT.has(type) && clientId === null && attempt > state.attempt) {
-    // Its end may be read before its beginning: what the hub says stands in a journal of its own.
-    state = { ...afresh(state, time), attempt };
-  } else if (
-    state.attempt > 1 &&
-    before(time, state.begun) &&
-    attempt !== state.attempt &&
-    type !== "run_edited" &&
-    type !== "run_queued"
-  ) {
-    // What an earlier attempt still had to say is history, and changes nothing of this one. A clock may be wrong; who
-    // names this attempt means it.
-    const line = clientId !== null && (type === "round_end" || type === "client_failed");
+  const about = textOrEmpty(message.about);
+  const told = about === "" || before_.told.includes(about) ? before_.told : [...before_.told, about].sort();
+  let state: RunState = { ...apart(before_), updated_at: later(before_.updated_at, time), told };
+  const attempt = attemptOf(state, type, message.attempt, time);
+  if (attempt < state.attempt) {
     // Superseded or not, it went over the line.
-    return { ...state, ...(line ? moved(state, message) : {}), updated_at: later(state.updated_at, time) };
+    const line = clientId !== null && (type === "round_end" || type === "client_failed");
+    if (line) state = { ...state, ...moved(state, message) };
+    return together(takeLate(state, attempt, type, message, clientId, time));
   }
+  // Its end may be read before its beginning: what the hub says stands in a journal of its own.
+  if (attempt > state.attempt) state = goneOn(state, attempt, type, message, time);
   if (clientId !== null) state = foldClient(state, type, clientId, message, time);
   else if (LEADS.has(type) && !state.led) state = { ...state, led: true };
   const handler = HANDLERS[type as KnownMessage["type"]];
   if (handler !== undefined) state = handler(state, message, clientId, time);
-  const about = textOrEmpty(message.about);
   const byHub = message.about != null || HUB_SAYS.has(type);
   if (clientId === null && !byHub) state = { ...state, pace: paced(state.pace, time, type) };
   if (!byHub) {
     state = { ...state, heard: later(state.heard, textOrEmpty(message.received) || time) };
   }
-  return settled({
-    ...state,
-    updated_at: later(state.updated_at, time),
-    start_time: state.begun ?? (byHub ? state.start_time : earlier(state.start_time, time)),
-    told: about === "" || state.told.includes(about) ? state.told : [...state.told, about].sort(),
-  });
+  const start_time = state.begun ?? (byHub ? state.start_time : earlier(state.start_time, time));
+  return settled(together({ ...state, start_time }));
 }
 
-/** The same run before its next attempt: what people gave it stays, and what was said since that attempt began. */
-function afresh(state: RunState, begun: string): RunState {
+/** The next attempt begins; what the one before it has measured is kept. */
+function goneOn(state: RunState, attempt: number, type: string, message: Said, time: string): RunState {
+  const byTheClock = type === "run_start" && beginsFrom(message, null) === null;
+  const others = state.attempts.filter((each) => each.attempt !== state.attempt);
+  return { ...afresh(state, byTheClock ? time : null), attempt, attempts: [...others, asAttempt(state)] };
+}
+
+/**
+ * The same run before its next attempt: what people gave it stays, and where messages do not name their attempt what
+ * was said since it began (`begun`).
+ */
+function afresh(state: RunState, begun: string | null): RunState {
   return {
     ...emptyState(state.run_id),
     experiment_name: state.experiment_name,
@@ -95,8 +99,8 @@ function afresh(state: RunState, begun: string): RunState {
     bytes_down: state.bytes_down,
     bytes_up: state.bytes_up,
     updated_at: state.updated_at,
-    cancel_asked: before(state.cancel_asked, begun) ? null : state.cancel_asked,
-    lost: state.lost === null || before(state.lost[0], begun) ? null : state.lost,
+    cancel_asked: begun === null || before(state.cancel_asked, begun) ? null : state.cancel_asked,
+    lost: begun === null || state.lost === null || before(state.lost[0], begun) ? null : state.lost,
     hears_cancel: state.hears_cancel,
     hears_pause: state.hears_pause,
     pid: state.pid,
@@ -120,7 +124,9 @@ function settled(state: RunState): RunState {
   if (state.lost !== null && isLost(state)) {
     return { ...state, status: "lost", end_time: null, error: state.lost[1], detail: null };
   }
-  const running = state.epoch !== 0 || state.round !== 0 || state.step !== null || state.spans.length > 0;
+  // To have come to the epoch or round that an attempt goes on from is no sign that it runs.
+  const kept = ownOf(state).from ?? 0;
+  const running = state.epoch > kept || state.round > kept || state.step !== null || state.spans.length > 0;
   const status = running ? "running" : state.led || state.clients.length > 0 ? "started" : "queued";
   return { ...state, status, end_time: null, error: null, detail: null, stopped_by: null, reason: null };
 }
@@ -173,12 +179,10 @@ const runStart: Handler = (state, message, clientId, time) => {
       ["string", "number", "boolean"].includes(typeof config[name]) ? [[name, config[name]]] : [],
     ),
   );
-  const attempt = clientId === null ? whole(message.attempt) || 1 : state.attempt;
-  return {
+  const after: RunState = {
     ...state,
     experiment_name: textOrEmpty(message.experiment_name) || state.experiment_name,
     mode: textOrEmpty(message.mode) || state.mode,
-    attempt: Math.max(state.attempt, attempt),
     begun: clientId === null ? earlier(state.begun, time) : state.begun,
     total_epochs: whole(message.total_epochs) || state.total_epochs,
     total_rounds: whole(message.total_rounds) || state.total_rounds,
@@ -190,7 +194,20 @@ const runStart: Handler = (state, message, clientId, time) => {
     patience: whole(config.early_stopping_patience) || state.patience,
     n: state.n ?? sizes.val ?? null,
   };
+  return clientId === null && after.attempt > 1 ? goingOn(after, message) : after;
 };
+
+/** An attempt that goes on stands where it does so. */
+function goingOn(state: RunState, message: Said): RunState {
+  const own = ownOf(state);
+  const from = beginsFrom(message, own.from);
+  const kept = from ?? 0;
+  const others = state.attempts.filter((each) => each.attempt !== own.attempt);
+  const after = { ...state, attempts: [...others, { ...own, from }] };
+  if (after.mode !== "federated") return { ...after, epoch: Math.max(after.epoch, kept) };
+  const aggregated_round = Math.max(after.aggregated_round, kept);
+  return { ...after, round: Math.max(after.round, kept), aggregated_round };
+}
 
 const epochStart: Handler = (state, message, clientId, time) => {
   const epoch = whole(message.epoch);
@@ -217,7 +234,7 @@ const epochEnd: Handler = (state, message, clientId, time) => {
   };
   if (message.phase !== "val") return after;
   const metrics = record(message.metrics);
-  return measured(withLoss(after, epoch, metrics), metrics, epoch, state.split_sizes.val ?? null);
+  return withMeasured(withLoss(after, epoch, metrics), metrics, epoch, null);
 };
 
 const step: Handler = (state, message, clientId) => {
@@ -268,7 +285,7 @@ const roundAggregated: Handler = (state, message, _clientId, time) => {
   };
   if (list(message.failed_clients).length > 0) after = withFailure(after, round);
   const metrics = record(message.metrics);
-  return measured(withLoss(after, round, metrics), metrics, round, whole(metrics.num_samples));
+  return withMeasured(withLoss(after, round, metrics), metrics, round, whole(metrics.num_samples));
 };
 
 const stageSaid: Handler = (state, message, clientId, time) => {
@@ -292,8 +309,6 @@ const clientFailed: Handler = (state, message, clientId) => {
 
 const end: Handler = (state, message, clientId, time) => {
   if (clientId !== null) return state;
-  const attempt = whole(message.attempt);
-  if (attempt !== null && attempt < state.attempt) return state;
   // Of two ends the earlier one holds, in whichever order they came.
   const after =
     state.end === null || before(time, state.end.time) ? { ...state, end: endOf(message, time) } : state;
@@ -359,29 +374,12 @@ const HANDLERS: { readonly [Type in KnownMessage["type"]]?: Handler } = {
 
 /* Small things. */
 
-/** Newer validation metrics, or an older epoch's that came late. */
-function measured(before_: RunState, metrics: Values, at: number, n: number | null): RunState {
-  let state = before_;
-  if (state.metrics_at === null || at >= state.metrics_at) {
-    state = { ...state, metrics, metrics_at: at, n: n ?? state.n };
-  }
-  const key = state.key_metric ?? KEY_METRICS.find((name) => number(metrics[name]) !== null) ?? null;
-  if (key === null || !(key in metrics)) return state;
-  const series = new Map(state.key_series);
-  series.set(at, number(metrics[key]));
-  const ordered = [...series].sort(([a], [b]) => a - b);
-  return { ...state, key_metric: key, key_series: ordered, best: bestOf(key, ordered) };
-}
-
-/** Of two equal values the earlier epoch is the best one. */
-function bestOf(metric: string, series: readonly (readonly [number, number | null])[]): BestState | null {
-  const less = metric.endsWith("loss");
-  let best: BestState | null = null;
-  for (const [at, value] of series) {
-    if (value === null) continue;
-    if (best === null || (less ? value < best.value : value > best.value)) best = { metric, value, at };
-  }
-  return best;
+function withMeasured(state: RunState, metrics: Values, at: number, n: number | null): RunState {
+  const after = measured(state, metrics, at, n);
+  const { key_metric, key_series } = after;
+  return key_series === state.key_series
+    ? after
+    : { ...after, best: key_metric === null ? null : bestOf(key_metric, key_series) };
 }
 
 function moved(state: RunState, message: Said): Pick<RunState, "bytes_down" | "bytes_up"> {

@@ -60,6 +60,26 @@ export interface Pace {
   readonly longest: number;
 }
 
+/** One attempt of a run that was begun more than once, and what of it is still part of the run's curve. */
+export interface AttemptState {
+  readonly attempt: number;
+  /** The last epoch or round that is kept of the attempts before it; `null`: nobody told, none is. */
+  readonly from: number | null;
+  /** The last epoch or round it has begun. */
+  readonly reached: number;
+  /** The last of these that is part of the run's curve: what lies above it is superseded. */
+  readonly kept: number;
+  readonly started: string | null;
+  readonly ended: string | null;
+  readonly how: RunStatus | null;
+  readonly key_metric: string | null;
+  readonly key_series: readonly (readonly [number, number | null])[];
+  readonly metrics: Values;
+  readonly metrics_at: number | null;
+  readonly n: number | null;
+  readonly rounds_with_failures: readonly number[];
+}
+
 export type ClientStatus =
   | "waiting"
   | "training"
@@ -187,6 +207,11 @@ export interface RunState {
   readonly edited: string | null;
   /** What the hub has said about it already, so that it says it once. */
   readonly told: readonly string[];
+  /**
+   * Of a run that was begun more than once: its attempts, oldest first, the present one among them. The curve
+   * (`key_series`, `best`, `metrics`) is of all of them together, without what is superseded.
+   */
+  readonly attempts: readonly AttemptState[];
 }
 
 const NO_PACE: Pace = { last: null, gaps: [], longest: 0 };
@@ -257,6 +282,25 @@ export function emptyState(runId: string): RunState {
     heard: null,
     edited: null,
     told: [],
+    attempts: [],
+  };
+}
+
+export function emptyAttempt(attempt: number): AttemptState {
+  return {
+    attempt,
+    from: null,
+    reached: 0,
+    kept: 0,
+    started: null,
+    ended: null,
+    how: null,
+    key_metric: null,
+    key_series: [],
+    metrics: {},
+    metrics_at: null,
+    n: null,
+    rounds_with_failures: [],
   };
 }
 

@@ -22,6 +22,8 @@ interface Expected {
     readonly status: string;
     readonly words: string;
   }[];
+  /** Of a run that was begun more than once: fields of its state. */
+  readonly numbers?: Readonly<Record<string, unknown>>;
 }
 
 const names = existsSync(RECORDINGS)
@@ -46,6 +48,12 @@ it.each(names)("tells the recorded run %s in the same words as Python", (name) =
     for (const message of messages.slice(folded, moment.after)) state = foldState(state, message);
     folded = moment.after;
     const { status, sentence, detail_sentence, clients } = described(state, Date.parse(moment.now));
+    for (const [field, value] of Object.entries(moment.numbers ?? {})) {
+      expect({ after: folded, [field]: Reflect.get(state, field) }).toEqual({
+        after: folded,
+        [field]: value,
+      });
+    }
     const words = clients.map((each) => ({
       client_id: each.client_id,
       status: each.status,
