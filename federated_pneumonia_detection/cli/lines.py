@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-__all__ = ["PHANTOMS", "line", "metric_words", "printable", "rate", "withheld_words"]
+__all__ = ["PHANTOMS", "line", "metric_words", "printable", "rate", "superseded", "withheld_words"]
 
 PHANTOMS = "phantoms, not X-rays"
 """What every view says beside the name of a run that was not trained on X-rays."""
@@ -65,7 +65,7 @@ def _words(message: Mapping[str, Any]) -> str | None:
         counts = {name: split.get("n") for name, split in (data.get("splits") or {}).items()}
         images = ", ".join(f"{n} {name}" for name, n in counts.items())
         phantom = f" ({PHANTOMS})" if data.get("phantom") else ""
-        again = f", attempt {message['attempt']}" if message.get("attempt", 1) > 1 else ""
+        again = f", {_again(message)}" if message.get("attempt", 1) > 1 else ""
         told = f"started {message.get('experiment_name')}{again}{phantom}" + (f": {images} images" if images else "")
     elif kind == "epoch_end":
         phase = {"val": "validation"}.get(message["phase"], message["phase"])
@@ -102,11 +102,31 @@ def _words(message: Mapping[str, Any]) -> str | None:
     return told
 
 
+def _again(message: Mapping[str, Any]) -> str:
+    for unit in ("epoch", "round"):
+        kept = message.get(f"from_{unit}")
+        if isinstance(kept, int) and kept > 0:
+            return f"attempt {message['attempt']} goes on from {unit} {kept}"
+    return f"attempt {message['attempt']}"
+
+
 def _final(metrics: Mapping[str, Any]) -> str:
     test = {name: value for name, value in metrics.items() if name.startswith("test_")}
     if test:
         return "test " + metric_words(test)
     return ", ".join(f"{name} {value}" for name, value in metrics.items()) or "no final metrics"
+
+
+def superseded(state: Mapping[str, Any]) -> str:
+    """What earlier attempts did that is no part of the curve: `attempt 1, epochs 6 to 7`; empty where nothing is."""
+    unit = "round" if state.get("mode") == "federated" else "epoch"
+    tails = []
+    for attempt in state.get("attempts") or ():
+        first, last = attempt["kept"] + 1, attempt["reached"]
+        if first <= last:
+            numbers = f"{unit} {last}" if first == last else f"{unit}s {first} to {last}"
+            tails.append(f"attempt {attempt['attempt']}, {numbers}")
+    return "; ".join(tails)
 
 
 def line(message: Mapping[str, Any]) -> str | None:

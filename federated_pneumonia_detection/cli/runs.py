@@ -37,6 +37,8 @@ def runs(url: Url = None, log_dir: LogDir = None, token_file: TokenFile = None, 
         table.add_column(column, overflow="fold")
     for run in found:
         name = Text(printable(run["run_id"]))
+        if run.get("attempt", 1) > 1:
+            name.append(f"\nattempt {run['attempt']}", style="dim")
         if run.get("phantom"):
             name.append(f"\n{PHANTOMS}", style="yellow")
         table.add_row(name, Text(printable(run["sentence"])), rate((run.get("metrics") or {}).get("val_auroc")))
@@ -58,7 +60,11 @@ def export(
     token_file: TokenFile = None,
     ca: Ca = None,
 ) -> None:
-    """Print a run's metrics, for a notebook or a spreadsheet."""
+    """Print a run's metrics, for a notebook or a spreadsheet.
+
+    Of a run that was begun again all is there: `attempt` says what each line is of, and `current` is 0 for what a later
+    attempt supersedes.
+    """
     import sys
 
     from federated_pneumonia_detection.cli.client import Client

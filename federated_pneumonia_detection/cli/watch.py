@@ -12,7 +12,14 @@ import typer
 
 from federated_pneumonia_detection.cli.credentials import Ca, TokenFile
 from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Run, Url, open_feed
-from federated_pneumonia_detection.cli.lines import PHANTOMS, line, metric_words, printable, withheld_words
+from federated_pneumonia_detection.cli.lines import (
+    PHANTOMS,
+    line,
+    metric_words,
+    printable,
+    superseded,
+    withheld_words,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -81,6 +88,8 @@ def view(state: dict[str, Any], lines: Iterable[str], width: int) -> RenderableT
     title = Text.assemble((name, "bold"), "  ", printable(state["run_id"]))
     if state.get("phantom"):
         title.append(f"  {PHANTOMS}", style="bold yellow")
+    if state.get("attempt", 1) > 1:
+        title.append(f"  attempt {state['attempt']}", style="dim")
     parts: list[RenderableType] = [title, Text(printable(state["sentence"]), style=STATUS_STYLE.get(status, ""))]
     if state.get("detail_sentence"):
         parts.append(Text(printable(state["detail_sentence"]), style="dim"))
@@ -89,6 +98,8 @@ def view(state: dict[str, Any], lines: Iterable[str], width: int) -> RenderableT
     if total:
         word = "round" if federated else "epoch"
         parts.append(Text(f"{word} {done} of {total}  {_bar(done, total, max(4, min(40, width - 20)))}"))
+    if tails := superseded(state):
+        parts.append(Text(printable(f"Superseded: {tails}"), style="dim"))
     if state.get("metrics"):
         n = f"n {state['n']}" if state.get("n") else "n not reported"
         parts.append(Text(f"{printable(metric_words(state['metrics']))} ({n})"))

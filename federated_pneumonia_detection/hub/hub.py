@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from federated_pneumonia_detection.hub import export, run_document, run_page, series
+from federated_pneumonia_detection.hub.attempts import CURRENT, Attempts, Wanted
 from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
 from federated_pneumonia_detection.hub.cursor import Selection
 from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
@@ -306,6 +307,7 @@ class Hub:
         client_id: str | None = None,
         points: int | None = None,
         since: int | None = None,
+        attempt: Wanted = CURRENT,
     ) -> dict[str, Any]:
         """Step and epoch metrics as columns; see `series.columns`.
 
@@ -314,7 +316,14 @@ class Hub:
         """
         state = self._known(run_id)
         return series.columns(
-            self._ledger.store, state.run_id, metric=metric, client_id=client_id, points=points, since=since
+            self._ledger.store,
+            state.run_id,
+            metric=metric,
+            client_id=client_id,
+            points=points,
+            since=since,
+            attempts=Attempts(state),
+            attempt=attempt,
         )
 
     def export(self, run_id: str, format: Literal["csv", "jsonl"]) -> Iterator[bytes]:
@@ -323,7 +332,8 @@ class Hub:
         Raises:
             UnknownRun: There is no such run.
         """
-        return export.exported(self._ledger.store, self._known(run_id).run_id, format)
+        state = self._known(run_id)
+        return export.exported(self._ledger.store, state.run_id, format, Attempts(state))
 
     def stats(self) -> dict[str, float]:
         """Counts and gauges for `/metrics`."""

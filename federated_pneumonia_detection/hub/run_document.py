@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from federated_pneumonia_detection.hub.frames import on_the_wire
-from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.hub.state import Attempt, RunState
 from federated_pneumonia_detection.hub.stores.store import Store
 
 __all__ = ["bodies_of", "document", "etag"]
@@ -30,6 +32,7 @@ def document(store: Store, state: RunState) -> tuple[bytes, str]:
         "updated_at": state.updated_at,
         "status": state.status,
         "attempt": state.attempt,
+        **({"attempts": [_told(attempt) for attempt in state.attempts]} if state.attempts else {}),
     }
     tail = {"current_epoch": state.epoch}
     if state.mode == "federated":
@@ -41,6 +44,12 @@ def document(store: Store, state: RunState) -> tuple[bytes, str]:
         msgspec.json.encode(tail)[1:],
     )
     return body, etag(log_id, top)
+
+
+def _told(attempt: Attempt) -> dict[str, Any]:
+    """What a reader of the document wants to know of an attempt."""
+    names = ("attempt", "reached", "kept", "started", "ended", "how")
+    return {"from": attempt.from_ or 0, **{name: getattr(attempt, name) for name in names}}
 
 
 def etag(log_id: str, top: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from federated_pneumonia_detection.hub.attempts import CURRENT, Attempts, Wanted
 from federated_pneumonia_detection.hub.fields import mapping, number
 from federated_pneumonia_detection.hub.stores.store import Step, Store, Stored
 
@@ -36,7 +37,10 @@ class _Said(msgspec.Struct, gc=False):
     metrics: Any = None
     fit_metrics: Any = None
     eval_metrics: Any = None
+    attempt: Any = None
 
+
+_Measured = tuple[dict[str, Any], _Said]
 
 _decode = msgspec.json.Decoder(_Said).decode
 
@@ -49,6 +53,8 @@ def columns(
     client_id: str | None = None,
     points: int | None = None,
     since: int | None = None,
+    attempts: Attempts | None = None,
+    attempt: Wanted = CURRENT,
 ) -> dict[str, Any]:
     """Metrics as columns of equal length; `null` is a gap.
 
@@ -59,18 +65,23 @@ def columns(
         client_id: This client only.
         points: At most about so many points for each series, keeping each bucket's least and greatest.
         since: Steps with a greater row only, and no epochs: what a viewer's merged steps left out.
+        attempts: The run's attempts.
+        attempt: Which of these; by itself the run's curve, without what is superseded.
 
     Returns:
         `steps`: for each client and phase `row`, `epoch`, `round`, `step`, `total_steps`, `timestamp` and `metrics`;
         `epochs`: for each type, client and phase `offset`, `epoch`, `round`, `local_epoch`, `timestamp` and `metrics`.
+        Of a run that was begun more than once also `attempt`, and `current`: whether it is part of the run's curve.
     """
+    chosen = _Chosen(attempts, attempt) if attempts is not None and attempts.are_several else None
     steps = store.steps(run_id=run_id, client_id=client_id, since=since or 0)
     found: dict[str, Any] = {"run_id": run_id, "log_id": store.log_id, "steps": [], "epochs": []}
     for (client, phase), group in groupby(steps, key=lambda step: (step.client_id, step.phase)):
-        series = _step_columns(list(group), metric)
-        found["steps"].append({"client_id": client, "phase": phase, **_thinned(series, points)})
+        series = _step_columns(list(group), metric, chosen)
+        if series["row"] or chosen is None:
+            found["steps"].append({"client_id": client, "phase": phase, **_thinned(series, points)})
     if since is None:
-        for series in _epoch_columns(_messages(store, run_id, client_id), metric):
+        for series in _epoch_columns(_messages(store, run_id, client_id), metric, chosen):
             found["epochs"].append(_thinned(series, points))
     return found
 
@@ -106,7 +117,7 @@ def measurements(message: Stored) -> Iterator[tuple[str, dict[str, Any], _Said]]
             yield (said.phase if isinstance(said.phase, str) else "") or phase, metrics, said
 
 
-def step_measurement(step: Step) -> tuple[dict[str, Any], _Said]:
+def step_measurement(step: Step) -> _Measured:
     """A step's metrics, and the step."""
     try:
         said = _decode(step.body)
@@ -122,11 +133,36 @@ def _messages(store: Store, run_id: str, client_id: str | None) -> Iterator[Stor
         after = messages[-1].offset
 
 
-def _step_columns(steps: Sequence[Step], metric: str | None) -> dict[str, Any]:
+class _Chosen:
+    """What somebody wants of a run that was begun more than once."""
+
+    def __init__(self, attempts: Attempts, wanted: Wanted) -> None:
+        self._attempts = attempts
+        self._wanted = wanted
+
+    def has(self, said: _Said) -> bool:
+        attempt, is_current = self.place(said)
+        return self._attempts.wants(self._wanted, attempt, is_current)
+
+    def place(self, said: _Said) -> tuple[int, bool]:
+        attempt = self._attempts.of(said.attempt, said.timestamp)
+        return attempt, self._attempts.is_current(attempt, said.epoch, said.round)
+
+    def columns(self, saids: Sequence[_Said]) -> dict[str, Any]:
+        places = [self.place(said) for said in saids]
+        return {"attempt": [attempt for attempt, _ in places], "current": [is_current for _, is_current in places]}
+
+
+def _step_columns(steps: Sequence[Step], metric: str | None, chosen: _Chosen | None) -> dict[str, Any]:
     measured = [step_measurement(step) for step in steps]
+    rows = [step.row for step in steps]
+    if chosen is not None:
+        kept = [(row, one) for row, one in zip(rows, measured, strict=True) if chosen.has(one[1])]
+        rows, measured = [row for row, _ in kept], [one for _, one in kept]
     saids = [said for _, said in measured]
     return {
-        "row": [step.row for step in steps],
+        "row": rows,
+        **({} if chosen is None else chosen.columns(saids)),
         "epoch": [said.epoch for said in saids],
         "round": [said.round for said in saids],
         "step": [said.step for said in saids],
@@ -136,10 +172,12 @@ def _step_columns(steps: Sequence[Step], metric: str | None) -> dict[str, Any]:
     }
 
 
-def _epoch_columns(messages: Iterable[Stored], metric: str | None) -> Iterator[dict[str, Any]]:
+def _epoch_columns(messages: Iterable[Stored], metric: str | None, chosen: _Chosen | None) -> Iterator[dict[str, Any]]:
     groups: dict[tuple[str, str | None, str], list[tuple[int, dict[str, Any], _Said]]] = {}
     for message in messages:
         for phase, metrics, said in measurements(message):
+            if chosen is not None and not chosen.has(said):
+                continue
             groups.setdefault((message.type, message.client_id, phase), []).append((message.offset, metrics, said))
     for (type_, client_id, phase), rows in groups.items():
         yield {
@@ -147,6 +185,7 @@ def _epoch_columns(messages: Iterable[Stored], metric: str | None) -> Iterator[d
             "client_id": client_id,
             "phase": phase,
             "offset": [offset for offset, _, _ in rows],
+            **({} if chosen is None else chosen.columns([said for _, _, said in rows])),
             "epoch": [said.epoch for _, _, said in rows],
             "round": [said.round for _, _, said in rows],
             "local_epoch": [said.local_epoch for _, _, said in rows],

@@ -239,11 +239,17 @@ def run_series(
         Query(ge=2, le=100_000, description="At most about so many; least and greatest of each bucket stay."),
     ] = None,
     since: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only steps above this `row`.")] = None,
+    attempt: Annotated[
+        Literal["current", "all"] | Annotated[int, Field(ge=1, le=1_000_000_000)],
+        Query(description="Of a run that was begun again: its curve, all with what is superseded, or one attempt."),
+    ] = "current",
 ) -> Response:
     """What was merged on the way to a viewer is all here."""
     service = service_of(request)
     run = service.run(run_id)
-    found = service.hub.series(run.run_id, metric=metric, client_id=client_id, points=points, since=since)
+    found = service.hub.series(
+        run.run_id, metric=metric, client_id=client_id, points=points, since=since, attempt=attempt
+    )
     return packed(request, msgspec.json.encode(found), {"cache-control": "no-store"})
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from federated_pneumonia_detection.cli.lines import PHANTOMS, line, metric_words, rate
+from federated_pneumonia_detection.cli.lines import PHANTOMS, line, metric_words, rate, superseded
 
 AT = "2026-01-02T03:04:05.000000+00:00"
 
@@ -18,6 +18,14 @@ def _line(**message):
             "started x: 3 train, 2 val images",
         ),
         ({"type": "run_start", "experiment_name": "x", "data": {}, "attempt": 2}, "started x, attempt 2"),
+        (
+            {"type": "run_start", "experiment_name": "x", "data": {}, "attempt": 2, "from_epoch": 5},
+            "started x, attempt 2 goes on from epoch 5",
+        ),
+        (
+            {"type": "run_start", "experiment_name": "x", "data": {}, "attempt": 3, "from_round": 0},
+            "started x, attempt 3",
+        ),
         (
             {"type": "epoch_end", "epoch": 2, "total_epochs": 9, "phase": "val", "metrics": {"val_auroc": 0.93125}},
             "epoch 2 of 9, validation: AUROC 0.931",
@@ -63,3 +71,11 @@ def test_numbers_are_told_with_three_decimals_and_null_as_none():
     assert rate(None) == "none"
     assert metric_words({"val_loss": None, "speed": 3}) == "loss none"
     assert metric_words({"speed": 3.0}) == "speed 3.000"
+
+
+def test_what_is_superseded_is_told_with_its_attempt() -> None:
+    attempts = [{"attempt": 1, "kept": 5, "reached": 7}, {"attempt": 2, "kept": 5, "reached": 6}]
+    running = {"attempt": 3, "kept": 9, "reached": 9}
+    state = {"mode": "centralized", "attempts": [*attempts, running]}
+    assert superseded(state) == "attempt 1, epochs 6 to 7; attempt 2, epoch 6"
+    assert superseded({"mode": "federated", "attempts": [running]}) == superseded({}) == ""

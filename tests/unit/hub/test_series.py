@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from federated_pneumonia_detection.hub.attempts import Attempts, Wanted
 from federated_pneumonia_detection.hub.export import exported
+from federated_pneumonia_detection.hub.fold import fold_all
+from federated_pneumonia_detection.hub.run_document import document
 from federated_pneumonia_detection.hub.series import columns, keep_extremes
 from federated_pneumonia_detection.hub.stores.memory_store import MemoryStore
 from federated_pneumonia_detection.hub.stores.store import Arrival, Batch
@@ -123,3 +126,72 @@ def test_json_lines_are_the_messages_in_order_steps_among_them(store: MemoryStor
     lines = [json.loads(line) for line in b"".join(exported(store, "run", "jsonl")).splitlines()]
     assert [line.get("offset") or f"row {line['row']}" for line in lines] == ["row 1", 1, "row 2", "row 3"]
     assert b"".join(exported(store, "nobody", "jsonl")) == b""
+
+
+def begun_twice(from_: dict[str, int]) -> list[dict[str, Any]]:
+    """Three epochs, then on from the first, as their writers say it; the last line of the first attempt comes late."""
+
+    def said(attempt: int, epoch: int, second: int, value: float) -> list[dict[str, Any]]:
+        mark = {"timestamp": f"2026-11-24T10:00:{second:02}+00:00", **({} if attempt == 1 else {"attempt": attempt})}
+        return [
+            {"type": "step", "epoch": epoch, "step": 1, "phase": "train", "metrics": {"train_loss": value}, **mark},
+            {"type": "epoch_end", "epoch": epoch, "phase": "val", "metrics": {"val_auroc": value}, **mark},
+        ]
+
+    start = {"type": "run_start", "mode": "centralized", "timestamp": "2026-11-24T10:00:00+00:00"}
+    first = [m for epoch in (1, 2, 3) for m in said(1, epoch, epoch, 0.1 * epoch)]
+    again = {**start, "attempt": 2, **from_, "timestamp": "2026-11-24T10:00:30+00:00"}
+    return [{**start, "attempt": 1}, *first[:-1], again, *said(2, 2, 31, 0.7), first[-1]]
+
+
+def test_a_run_that_went_back_has_one_curve_and_all_of_it_or_one_attempt_for_who_asks(store: MemoryStore) -> None:
+    messages = begun_twice({"from_epoch": 1})
+    add(store, *messages)
+    attempts = Attempts(fold_all("run", messages))
+
+    def of(attempt: Wanted, part: str) -> tuple[list[int], list[int], list[bool], list[float | None]]:
+        (found,) = columns(store, "run", attempts=attempts, attempt=attempt)[part]
+        (values,) = found["metrics"].values()
+        return found["epoch"], found["attempt"], found["current"], [round(value, 1) for value in values]
+
+    assert of("current", "epochs") == ([1, 2], [1, 2], [True, True], [0.1, 0.7])
+    assert of("current", "steps") == ([1, 2], [1, 2], [True, True], [0.1, 0.7])
+    assert of("all", "epochs") == ([1, 2, 2, 3], [1, 1, 2, 1], [True, False, True, False], [0.1, 0.2, 0.7, 0.3])
+    assert of("all", "steps") == ([1, 2, 3, 2], [1, 1, 1, 2], [True, False, False, True], [0.1, 0.2, 0.3, 0.7])
+    assert of(1, "epochs") == ([1, 2, 3], [1, 1, 1], [True, False, False], [0.1, 0.2, 0.3])
+    assert columns(store, "run", attempts=attempts, attempt=9) == columns(store, "nobody") | {"run_id": "run"}
+
+    rows = list(csv.DictReader(io.StringIO(b"".join(exported(store, "run", "csv", attempts)).decode())))
+    assert [(row["epoch"], row["attempt"], row["current"]) for row in rows if row["type"] == "epoch_end"] == [
+        ("1", "1", "1"),
+        ("2", "1", "0"),
+        ("2", "2", "1"),
+        ("3", "1", "0"),
+    ]
+    lines = [json.loads(line) for line in b"".join(exported(store, "run", "jsonl", attempts)).splitlines()]
+    assert [line["attempt"] for line in lines] == [1, 1, 1, 1, 1, 1, 2, 2, 2, 1]
+
+
+def test_attempts_of_before_messages_named_theirs_are_told_by_the_clock(store: MemoryStore) -> None:
+    messages = [{k: v for k, v in m.items() if m["type"] == "run_start" or k != "attempt"} for m in begun_twice({})]
+    add(store, *messages)
+    attempts = Attempts(fold_all("run", messages))
+    (found,) = columns(store, "run", attempts=attempts, attempt="all")["epochs"]
+    assert list(zip(found["epoch"], found["attempt"], found["current"], strict=True)) == [
+        (1, 1, False),
+        (2, 1, False),
+        (2, 2, True),
+        (3, 1, False),
+    ]
+
+
+def test_the_document_of_a_run_that_went_back_keeps_all_and_tells_its_attempts(store: MemoryStore) -> None:
+    messages = begun_twice({"from_epoch": 1})
+    add(store, *messages)
+    found = json.loads(document(store, fold_all("run", messages))[0])
+    assert [m["epoch"] for m in found["epochs"] if m["type"] == "epoch_end"] == [1, 2, 2, 3]
+    assert found["current_epoch"] == 2
+    assert [(a["attempt"], a["from"], a["reached"], a["kept"]) for a in found["metadata"]["attempts"]] == [
+        (1, 0, 3, 1),
+        (2, 1, 2, 2),
+    ]
