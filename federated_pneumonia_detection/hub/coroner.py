@@ -86,12 +86,13 @@ class Coroner:
     def note(self, readings: Sequence[Reading]) -> None:
         """Remember what is missing or damaged; it is told once everything there is has been read."""
         for reading in readings:
-            if reading.trouble is None or (header := reading.journal.header) is None:
+            trouble = reading.trouble
+            if trouble is None:
                 continue
-            self.missing_messages += reading.trouble.missing
-            self.damaged_lines += not reading.trouble.missing
-            body = {"title": "Part of a journal is missing or damaged", "text": reading.trouble.text}
-            self.warn(header.run_id, reading.journal.directory, reading.trouble.about, body)
+            self.missing_messages += trouble.missing
+            self.damaged_lines += not trouble.missing
+            body = {"title": "Part of a journal is missing or damaged", "text": trouble.text}
+            self.warn(trouble.run_id, reading.journal.directory, trouble.about, body)
 
     def warn(self, run_id: str, directory: str, about: str, body: dict[str, Any]) -> None:
         """Have an alert said of a run, unless one about the same was said before; from any thread."""

@@ -7,6 +7,9 @@ from typing import Any
 __all__ = ["integer", "mapping", "names", "number", "text"]
 
 
+_NUMBERS = (int, float)
+
+
 def text(value: object) -> str:
     """A text; empty for what is none."""
     return value if isinstance(value, str) else ""
@@ -14,16 +17,19 @@ def text(value: object) -> str:
 
 def integer(value: object) -> int | None:
     """A whole number, cut where it is not whole."""
-    if type(value) is int and -1_000_000_000 < value < 1_000_000_000:  # nearly every one there is
+    # Nearly every one there is, and what most messages lack.
+    if type(value) is int and -1_000_000_000 < value < 1_000_000_000:
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if value is None or isinstance(value, bool) or not isinstance(value, _NUMBERS):
         return None
     return int(value) if value == value and abs(value) < 1e15 else None
 
 
 def number(value: object) -> float | None:
     """A number; a truth is none."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if type(value) is float:  # nearly every one there is
+        return value
+    return float(value) if isinstance(value, _NUMBERS) and not isinstance(value, bool) else None
 
 
 def names(value: object) -> tuple[str, ...] | None:

@@ -31,7 +31,7 @@ _LIFE_EVERY_S = 0.5
 _BREATHE_EVERY_S = 0.005
 _RETRY_EVERY_S = 0.5
 _LONGEST_NOTE = 4096
-_BATCH_MESSAGES, _BATCH_BYTES = 1000, 256 * 1024
+_BATCH_MESSAGES, _BATCH_BYTES = 500, 256 * 1024
 # A file that was over this long before anybody followed its directory is no news.
 _NEWS_SLACK_S = 2.0
 
@@ -352,7 +352,7 @@ class Follower:
 
     def _commit(self, batch: list[Reading]) -> bool:
         marks = {reading.journal: reading.mark for reading in batch if reading.mark is not None}
-        places = [place for journal, mark in marks.items() if (place := journal.place_at(mark)) is not None]
+        places = [journal.place_at(mark) for journal, mark in marks.items()]
         try:
             self._sink.take(batch, places)
         except LogReplaced as error:

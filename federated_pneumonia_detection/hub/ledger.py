@@ -161,17 +161,15 @@ class Ledger:
     def _no_news(self, readings: Sequence[Reading]) -> set[str]:
         """Writers whose messages are history: done before they were followed, or a hub that speaks of such a run."""
         quiet: set[str] = set()
-        journals = {reading.journal for reading in readings if reading.arrival is not None}
-        for journal in sorted(journals, key=lambda journal: journal.is_hubs):
-            header = journal.header
-            if header is None:
-                continue
+        said = {reading.journal: reading.arrival for reading in readings if reading.arrival is not None}
+        for journal in sorted(said, key=lambda journal: journal.is_hubs):
+            arrival = said[journal]
             if journal.quiet:
-                self._old_runs.add(header.run_id)
+                self._old_runs.add(arrival.run_id)
             elif not journal.is_hubs:
-                self._old_runs.discard(header.run_id)
-            if journal.quiet or (journal.is_hubs and header.run_id in self._old_runs):
-                quiet.add(header.writer)
+                self._old_runs.discard(arrival.run_id)
+            if journal.quiet or (journal.is_hubs and arrival.run_id in self._old_runs):
+                quiet.add(arrival.writer)
         return quiet
 
     def check(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from federated_pneumonia_detection.hub.stores.sql_writing import Transaction
+from federated_pneumonia_detection.hub.stores.sql_writing import Insert, Transaction
 from federated_pneumonia_detection.hub.stores.store import Arrival, Step
 
 __all__ = ["Connected", "Database", "Standing", "reason"]
@@ -135,6 +135,10 @@ class Connected:
     def many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each tuple of values."""
         self._connection.exec_driver_sql(sql.replace("?", self._mark), cast(Any, values))
+
+    def insert(self, insert: Insert, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, in this order."""
+        self.many(insert.one, rows)
 
 
 def reason(error: BaseException) -> str:

@@ -1,14 +1,14 @@
 """What is written to a log in a database: which arrivals are new, which offset or row each gets, and how they go in.
 
-What every message passes through is plain SQL that both databases understand, and the driver's own `executemany`: an
-insert that SQLAlchemy prepares for each batch costs more than the database needs for it.
+What every message passes through is plain SQL that both databases understand, and the driver's own way to insert many
+rows: an insert that SQLAlchemy prepares for each batch costs more than the database needs for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,7 +17,7 @@ from federated_pneumonia_detection.hub.stores.store import NOBODY, Arrival, Plac
 from federated_pneumonia_detection.hub.stores.tables import messages, steps
 from federated_pneumonia_detection.hub.stores.tables import places as places_table
 
-__all__ = ["Appender", "Transaction", "delete_run"]
+__all__ = ["Appender", "Insert", "Transaction", "delete_run"]
 
 _RowKey = tuple[str, str, str]
 # As their constructors, without the time these take for each argument.
@@ -32,13 +32,24 @@ _NUMBERS = " UNION ALL ".join(
 _LAST_ROW = 'SELECT max("row") FROM steps WHERE run_id = ? AND client_id = ? AND phase = ?'
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    names = ", ".join(f'"{name}"' for name in columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+class Insert(NamedTuple):
+    """An insert into a table, as plain SQL."""
+
+    into: str
+    """`INSERT INTO` with the table and its columns."""
+    one: str
+    """The statement for one row."""
+
+    @classmethod
+    def of(cls, table: str, columns: Sequence[str]) -> Insert:
+        """An insert of values for these columns."""
+        names = ", ".join(f'"{name}"' for name in columns)
+        into = f"INSERT INTO {table} ({names})"
+        return cls(into, f"{into} VALUES ({', '.join('?' * len(columns))})")
 
 
-_ADD_MESSAGES = _insert("messages", Stored._fields)
-_ADD_STEPS = _insert("steps", Step._fields)
+_ADD_MESSAGES = Insert.of("messages", Stored._fields)
+_ADD_STEPS = Insert.of("steps", Step._fields)
 _MOVED = ", ".join(f"{name} = excluded.{name}" for name in ("writer", "inode", "byte", "n"))
 _SET_PLACES = (
     "INSERT INTO places (path, writer, inode, byte, n) VALUES (?, ?, ?, ?, ?)"
@@ -54,6 +65,9 @@ class Transaction(Protocol):
 
     def many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each tuple of values."""
+
+    def insert(self, insert: Insert, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, in this order."""
 
 
 class Appender:
@@ -91,7 +105,7 @@ class Appender:
         """
         if self._fit is not None:
             arrivals = [self._fit(arrival) for arrival in arrivals]
-        highest = self._highest
+        highest, rows = self._highest, self._rows
         # The numbers that are stored, of writers of whom one came that is not above their highest.
         taken: dict[str, set[int]] = {}
         added: list[Stored | Step] = []
@@ -113,7 +127,9 @@ class Appender:
             if taken and writer in taken:
                 taken[writer].add(n)
             if type_ == "step":
-                row = self._next_row(transaction, (run_id, client_id or NOBODY, phase))
+                key = (run_id, client_id or NOBODY, phase)
+                row = (rows[key] if key in rows else _last_row(transaction, key)) + 1
+                rows[key] = row
                 stepped.append((row, run_id, client_id or NOBODY, phase, body, top, writer, n))
                 added.append(_new_step((row, run_id, client_id, phase, body, top, writer, n)))
             else:
@@ -121,10 +137,10 @@ class Appender:
                 said.append((top, run_id, client_id or NOBODY, type_, phase, body, writer, n))
                 added.append(_new_stored((top, run_id, client_id, type_, phase, body, writer, n)))
         if said:
-            transaction.many(_ADD_MESSAGES, said)
+            transaction.insert(_ADD_MESSAGES, said)
             transaction.many(_SET_TOP, [(top,)])
         if stepped:
-            transaction.many(_ADD_STEPS, stepped)
+            transaction.insert(_ADD_STEPS, stepped)
         return added, top
 
     def note(self, transaction: Transaction, places: Sequence[Place], *, at: str = "") -> None:
@@ -134,12 +150,10 @@ class Appender:
         if values:
             transaction.many(_SET_PLACES, values)
 
-    def _next_row(self, transaction: Transaction, key: _RowKey) -> int:
-        row = self._rows.get(key)
-        if row is None:
-            row = transaction.rows(_LAST_ROW, key)[0][0] or 0
-        self._rows[key] = row + 1
-        return row + 1
+
+def _last_row(transaction: Transaction, key: _RowKey) -> int:
+    """The last row that is stored of a series."""
+    return int(transaction.rows(_LAST_ROW, key)[0][0] or 0)
 
 
 def _highest(transaction: Transaction, writer: str) -> int:

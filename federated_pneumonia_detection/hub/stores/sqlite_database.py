@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate, chain
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from federated_pneumonia_detection.hub.errors import DatabaseUnusable
 from federated_pneumonia_detection.hub.stores.database import Standing, reason
 from federated_pneumonia_detection.hub.stores.database_file import DatabaseFile
+from federated_pneumonia_detection.hub.stores.sql_writing import Insert
 from federated_pneumonia_detection.hub.stores.store import Step
 from federated_pneumonia_detection.hub.stores.tables import meta, schema
 
@@ -25,6 +28,9 @@ _DOUBTFUL = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR})
 _PAGES_A_CHECKPOINT = 1000
 _PAGES_A_COMMIT = 6
 _CHANGES_A_PAGE = 8
+# Always so many, so that it is prepared once: more gains nothing.
+_ROWS_A_STATEMENT = 50
+_MOST_VALUES = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER
 _STANDING = sa.select(meta.c.log_id, meta.c.top, meta.c.floor)
 
 
@@ -233,6 +239,32 @@ class _Transaction:
     def many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each tuple of values."""
         self._cursor.executemany(sql, values)
+
+    def insert(self, insert: Insert, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, in this order; of many a good part with one statement, which costs half of `executemany`."""
+        at, together = 0, _ROWS_A_STATEMENT
+        if len(rows) >= together and together * len(rows[0]) <= self._cursor.connection.getlimit(_MOST_VALUES):
+            while len(rows) - at >= together:
+                # What all of them have in common (the run, the writer, mostly the type) is given once.
+                columns = tuple(zip(*rows[at : at + together], strict=True))
+                common = tuple(values[0] == values[-1] and values.count(values[0]) == together for values in columns)
+                given = [values[:1] if is_one else values for values, is_one in zip(columns, common, strict=True)]
+                self._cursor.execute(_insert_together(insert, common), tuple(chain.from_iterable(given)))
+                at += together
+        if at < len(rows):
+            self._cursor.executemany(insert.one, rows[at:])
+
+
+@lru_cache(maxsize=64)
+def _insert_together(insert: Insert, common: tuple[bool, ...]) -> str:
+    """The statement that inserts some rows; `common` says of which columns one value is given for all."""
+    firsts = accumulate((1 if is_one else _ROWS_A_STATEMENT for is_one in common), initial=1)
+    places = list(zip(firsts, common, strict=False))
+    rows = (
+        ", ".join(f"?{first if is_one else first + row}" for first, is_one in places)
+        for row in range(_ROWS_A_STATEMENT)
+    )
+    return f"{insert.into} VALUES {', '.join(f'({row})' for row in rows)}"
 
 
 def _code(error: sa.exc.DBAPIError) -> int:
