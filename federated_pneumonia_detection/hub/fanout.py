@@ -6,9 +6,13 @@ What is committed while a loop is still busy with what came before goes out toge
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import repeat
+from operator import call
 
 from federated_pneumonia_detection.hub.cursor import Selection, newest_only
 from federated_pneumonia_detection.hub.frames import Burst, Frame
@@ -16,8 +20,44 @@ from federated_pneumonia_detection.hub.subscription import Subscription
 
 __all__ = ["Fanout"]
 
-_Viewers = dict[Selection, set[Subscription]]
+logger = logging.getLogger(__name__)
+
 _TOGETHER_BYTES = 256 * 1024
+
+
+class _Viewers:
+    """Who wants to see the same. Of its loop alone."""
+
+    __slots__ = ("flowing", "others")
+
+    def __init__(self) -> None:
+        # Those who have taken everything and take more now, by what writes to them.
+        self.flowing: dict[Subscription, Callable[[bytes], object]] = {}
+        self.others: set[Subscription] = set()
+
+    def __len__(self) -> int:
+        return len(self.flowing) + len(self.others)
+
+    def offer(self, burst: Burst) -> None:
+        """Give a burst to everybody, in one go."""
+        # Whoever goes from the ones to the others meanwhile has it once.
+        flowing, others = dict(self.flowing), list(self.others)
+        if flowing:
+            _write_to_all(flowing.values(), next(iter(flowing)).wire(burst))
+        for viewer in others:
+            viewer.offer(burst)
+
+
+def _write_to_all(writes: Iterable[Callable[[bytes], object]], wire: bytes) -> None:
+    # Without a step of the interpreter for each: behind each system call they cost as much as a tenth of it.
+    left = iter(writes)
+    while True:
+        try:
+            deque(map(call, left, repeat(wire)), maxlen=0)
+        except Exception:
+            logger.exception("writing to a viewer failed")
+        else:
+            return
 
 
 class _Load:
@@ -34,9 +74,9 @@ class Fanout:
     """All subscriptions, by the loop they run on and what they want to see."""
 
     def __init__(self) -> None:
-        # Guards the outer dicts: they are read by the follower's thread. The inner sets belong to their loops.
+        # Guards the dicts: they are read by the follower's thread. What is in them belongs to their loops.
         self._lock = threading.Lock()
-        self._attached: dict[asyncio.AbstractEventLoop, _Viewers] = {}
+        self._attached: dict[asyncio.AbstractEventLoop, dict[Selection, _Viewers]] = {}
         self._known: set[Subscription] = set()
         # What each loop has been woken for and has not taken yet.
         self._loads: dict[asyncio.AbstractEventLoop, _Load] = {}
@@ -56,8 +96,8 @@ class Fanout:
     def attach(self, subscription: Subscription) -> None:
         """Give it what is published from now on. On its loop."""
         with self._lock:
-            viewers = self._attached.setdefault(subscription.loop, {})
-            viewers.setdefault(subscription.selection, set()).add(subscription)
+            chosen = self._attached.setdefault(subscription.loop, {})
+            chosen.setdefault(subscription.selection, _Viewers()).others.add(subscription)
 
     def detach(self, subscription: Subscription, *, forget: bool) -> None:
         """Give it nothing more. On its loop, or when that has ended."""
@@ -67,15 +107,32 @@ class Fanout:
                 self.steps_merged += subscription.merged
                 self.frames_withheld += subscription.withheld
                 self.too_slow += subscription.too_slow
-            viewers = self._attached.get(subscription.loop, {})
-            chosen = viewers.get(subscription.selection)
-            if chosen is None:
+            viewers = self._viewers_like(subscription)
+            if viewers is None:
                 return
-            chosen.discard(subscription)
+            viewers.others.discard(subscription)
+            viewers.flowing.pop(subscription, None)
+            chosen = self._attached[subscription.loop]
+            if not len(viewers):
+                del chosen[subscription.selection]
             if not chosen:
-                del viewers[subscription.selection]
-            if not viewers:
                 del self._attached[subscription.loop]
+
+    def flow(self, subscription: Subscription, write: Callable[[bytes], object]) -> None:
+        """It has taken everything: what comes is written to it at once, until `hold`. On its loop."""
+        viewers = self._viewers_like(subscription)
+        if viewers is not None and subscription in viewers.others:
+            viewers.others.discard(subscription)
+            viewers.flowing[subscription] = write
+
+    def hold(self, subscription: Subscription) -> None:
+        """What comes is offered to it. On its loop; twice is fine."""
+        viewers = self._viewers_like(subscription)
+        if viewers is not None and viewers.flowing.pop(subscription, None) is not None:
+            viewers.others.add(subscription)
+
+    def _viewers_like(self, subscription: Subscription) -> _Viewers | None:
+        return self._attached.get(subscription.loop, {}).get(subscription.selection)
 
     def is_watched(self) -> bool:
         """Whether anybody is attached."""
@@ -126,15 +183,12 @@ class Fanout:
         with self._lock:
             if self._loads.get(loop) is load:
                 del self._loads[loop]
-            chosen = [(selection, list(viewers)) for selection, viewers in self._attached.get(loop, {}).items()]
+            chosen = list(self._attached.get(loop, {}).items())
         frames = newest_only(load.frames)
         self.steps_merged += len(load.frames) - len(frames)
         for selection, viewers in chosen:
             everything = selection == (None, None)
             wanted = frames if everything else [frame for frame in frames if selection.takes(frame)]
-            if not wanted:
-                continue
-            burst = Burst(wanted)
-            for viewer in viewers:
-                viewer.offer(burst)
-            self.frames_sent += len(wanted) * len(viewers)
+            if wanted:
+                self.frames_sent += len(wanted) * len(viewers)
+                viewers.offer(Burst(wanted))

@@ -394,6 +394,8 @@ class _History:
         self.begin = hub._ledger.begin
         self.page = hub._ledger.page
         self.present = hub._ledger.present
+        self.flow = hub._fanout.flow
+        self.hold = hub._fanout.hold
 
     def top(self) -> int:
         return self._store.top

@@ -162,7 +162,7 @@ class Ledger:
         """Writers whose messages are history: done before they were followed, or a hub that speaks of such a run."""
         quiet: set[str] = set()
         said = {reading.journal: reading.arrival for reading in readings if reading.arrival is not None}
-        for journal in sorted(said, key=lambda journal: journal.is_hubs):
+        for journal in sorted(said, key=lambda journal: journal.is_hubs) if len(said) > 1 else said:
             arrival = said[journal]
             if journal.quiet:
                 self._old_runs.add(arrival.run_id)

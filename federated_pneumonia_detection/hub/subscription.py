@@ -29,6 +29,12 @@ class History(Protocol):
     def detach(self, subscription: Subscription, *, forget: bool) -> None:
         """Give it nothing more; `forget` it altogether when it has ended. Twice is fine."""
 
+    def flow(self, subscription: Subscription, write: Callable[[bytes], object]) -> None:
+        """What is committed is written to its line from here on, without asking it."""
+
+    def hold(self, subscription: Subscription) -> None:
+        """What is committed is offered to it again. Twice is fine."""
+
     def wait_until_ready(self) -> None:
         """Wait until what was there at the start has been read."""
 
@@ -53,6 +59,8 @@ class Line(Protocol):
 
     takes_now: bool
     """What is written now goes on its way now: the connection is open, and the viewer has taken what came before."""
+    on_change: Callable[[], object] | None
+    """To be called when `takes_now` has changed; on the loop."""
     write: Callable[[bytes], object]
     wire: Callable[[Burst], bytes]
     """A burst as it goes over the wire; made once and kept in the burst, for all viewers."""
@@ -73,6 +81,7 @@ class Subscription:
         "_history",
         "_is_waiting",
         "_judging",
+        "_line",
         "_live",
         "_log_id",
         "_queue",
@@ -82,7 +91,6 @@ class Subscription:
         "_seam",
         "_turn",
         "_waiter",
-        "line",
         "loop",
         "merged",
         "on_end",
@@ -96,9 +104,7 @@ class Subscription:
         self.loop = asyncio.get_running_loop()
         self.too_slow = False
         """Iteration ended because the viewer did not keep up: close with 4408."""
-        self.line: Line | None = None
-        """Where there is one, a viewer that has taken everything gets what is live by it, at once: hundreds of tasks
-        need not be woken for one message."""
+        self._line: Line | None = None
         self.on_end: Callable[[], object] | None = None
         """Called when it has ended, also while whoever takes is still busy with the last frames."""
         self.merged = 0
@@ -135,6 +141,26 @@ class Subscription:
             self._began_at = history.top()
 
     @property
+    def line(self) -> Line | None:
+        """Where there is one, what is live goes by it at once while everything before has been taken.
+
+        Hundreds of tasks need not be woken for one message.
+        """
+        return self._line
+
+    @line.setter
+    def line(self, line: Line | None) -> None:
+        self._line = line
+        if line is not None:
+            line.on_change = self._look_at_line
+            self._look_at_line()
+
+    def wire(self, burst: Burst) -> bytes:
+        """A burst as its line wants it."""
+        assert self._line is not None
+        return burst.wire or self._line.wire(burst)
+
+    @property
     def untaken(self) -> int:
         """How many frames wait to be taken."""
         return len(self._ready) + len(self._queue)
@@ -167,10 +193,12 @@ class Subscription:
                 continue
             self._waiter = self.loop.create_future()
             self._is_waiting = True
+            self._look_at_line()
             try:
                 await self._waiter
             finally:
                 self._waiter, self._is_waiting = None, False
+                self._look_at_line()
         return False
 
     def _take(self) -> Frame:
@@ -186,6 +214,8 @@ class Subscription:
         if not self._closed:
             self._closed = True
             self._history.detach(self, forget=True)
+            if self._line is not None:
+                self._line.on_change = None
             self._let_go()
             if self._judging is not None:
                 self._judging.cancel()
@@ -211,11 +241,11 @@ class Subscription:
             burst = self._past(self._seam, burst)
             if not burst.frames:
                 return
-        line = self.line
+        line = self._line
         if line is not None and self._live:
             # Only while its task waits for something to take: otherwise an older frame may still be on its way.
             if self._is_waiting and line.takes_now:
-                line.write(burst.wire or line.wire(burst))
+                line.write(self.wire(burst))
                 return
             self.withheld += len(burst.frames)
         if self._queue:
@@ -234,6 +264,7 @@ class Subscription:
         if new and new[-1] is burst.frames[-1] and (new[-1].offset or new[-1].key is not None):
             # Messages are handed out in the order of their commits: all that follows is newer, too.
             self._seam = None
+            self._look_at_line()
         return burst if len(new) == len(burst.frames) else Burst(new)
 
     def restart(self) -> None:
@@ -263,9 +294,20 @@ class Subscription:
             self.too_slow = True
             self.close()
 
+    def _look_at_line(self) -> None:
+        """See whether what is live may go to its line at once: only while its task waits, with nothing before it."""
+        line = self._line
+        if line is None:
+            return
+        if line.takes_now and self._is_waiting and self._live and self._seam is None:
+            self._history.flow(self, line.write)
+        else:
+            self._history.hold(self)
+
     def _notify(self) -> None:
         if self._is_waiting and self._waiter is not None:
             self._is_waiting = False
+            self._look_at_line()
             if not self._waiter.done():  # cancelled with its task
                 self._waiter.set_result(None)
 

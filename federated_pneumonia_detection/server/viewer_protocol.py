@@ -51,12 +51,25 @@ class ViewerLine:
     It says yes only while the connection is open, not being closed, and the viewer keeps up.
     """
 
-    __slots__ = ("takes_now", "write")
+    __slots__ = ("_takes_now", "on_change", "write")
     wire = staticmethod(wire)
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
-        self.takes_now = False
+        self._takes_now = False
+        self.on_change: Callable[[], object] | None = None
         self.write = write
+
+    @property
+    def takes_now(self) -> bool:
+        """Whether what is written now goes on its way now."""
+        return self._takes_now
+
+    @takes_now.setter
+    def takes_now(self, takes_now: bool) -> None:
+        if takes_now != self._takes_now:
+            self._takes_now = takes_now
+            if self.on_change is not None:
+                self.on_change()
 
 
 class _Inbox:
@@ -129,9 +142,10 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
         self.writable = _Gate()  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport, and be told when its buffer is full and when it is not any more."""
+        """Take the transport, and be told when the viewer does not take all at once, and when it has."""
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=64 * 1024)
+        # Also: what is written goes now, and not at the end of the loop's turn.
+        self.transport.set_write_buffer_limits(high=0)
         self.line = ViewerLine(self.transport.write)
 
     def pause_writing(self) -> None:

@@ -44,6 +44,8 @@ class DatabaseFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Looked at before each commit: as text, which is quicker.
+        self._file_name, self._log_name = str(path), str(self._beside("-wal"))
         # What was opened: the inodes of the file and of its write-ahead log, its size, and when it was last written to.
         self._inodes: tuple[int | None, int | None] = (None, None)
         self._size = self._written = 0
@@ -106,13 +108,13 @@ class DatabaseFile:
 
     def opened(self, log_id: str, top: int) -> None:
         """The database has been opened: this is the file to look for from now on."""
-        self._inodes = _status(self.path).st_ino, self._log().st_ino or None
+        self._inodes = _status(self._file_name).st_ino, _status(self._log_name).st_ino or None
         self.written(compacted=True)
         self.reached(log_id, top)
 
     def written(self, *, compacted: bool = False) -> None:
         """This process has written to the file itself; else its log alone is written to."""
-        status = _status(self.path)
+        status = _status(self._file_name)
         # It only grows: what is free in it is used again. Shorter, it was cut off a moment ago, and a look will tell.
         if compacted or status.st_size >= self._size:
             self._size, self._written = status.st_size, status.st_mtime_ns
@@ -120,16 +122,14 @@ class DatabaseFile:
     def look(self) -> Look:
         """What has become of the file since it was opened, or since the last look."""
         # One look at the file: what happens to it a moment later is for the next one.
-        status, (file, log) = _status(self.path), self._inodes
-        if status.st_ino != file or (log is not None and self._log().st_ino != log) or status.st_size < self._size:
+        status, (file, log) = _status(self._file_name), self._inodes
+        is_same = status.st_ino == file and (log is None or _status(self._log_name).st_ino == log)
+        if not is_same or status.st_size < self._size:
             return "gone"
         if status.st_mtime_ns == self._written:
             return "same"
         self._size, self._written = status.st_size, status.st_mtime_ns
         return "written to"
-
-    def _log(self) -> os.stat_result:
-        return _status(self._beside("-wal"))
 
     def reached(self, log_id: str, top: int) -> None:
         """Note how far the log has come: after the commit, and before anybody is told of it."""
@@ -177,9 +177,9 @@ def _inode(path: Path) -> int:
     return _status(path).st_ino
 
 
-def _status(path: Path) -> os.stat_result:
+def _status(path: Path | str) -> os.stat_result:
     """The file's status; all zeros where there is none."""
     try:
-        return path.stat()
+        return os.stat(path)  # noqa: PTH116 - asked for each commit
     except FileNotFoundError:
         return os.stat_result((0,) * 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,12 @@ class _NothingYet:
         pass
 
     def detach(self, subscription: Subscription, *, forget: bool) -> None:
+        pass
+
+    def flow(self, subscription: Subscription, write: Callable[[bytes], object]) -> None:
+        pass
+
+    def hold(self, subscription: Subscription) -> None:
         pass
 
     def wait_until_ready(self) -> None:
@@ -41,6 +48,7 @@ class _Line:
 
     def __init__(self) -> None:
         self.takes_now = True
+        self.on_change: Callable[[], object] | None = None
         self.sent: list[bytes] = []
         self.write = self.sent.append
 
