@@ -30,6 +30,7 @@ TITLES = {
     "import_time": "Importing the loggers",
     "accuracy": "How good the recipe is",
     "federated": "How good a federated run is",
+    "superlink": "How good a run between machines is",
     "forecast": "When a run will end",
 }
 """Section by section, in this order; a benchmark that is not named here comes last, under its own name."""
@@ -37,6 +38,7 @@ IN_README = (
     ("accuracy", "mean test AUROC", "PneumoniaMNIST, one machine, mean of three seeds"),
     ("accuracy", "mean test accuracy", "the same, accuracy"),
     ("federated", "test AUROC, local", "three hospitals, three rounds"),
+    ("superlink", "mean test AUROC, superlink", "three hospitals over a SuperLink, uneven, mean of three seeds"),
     ("peers", "one log call, median", "one log call with four metrics"),
     ("peers", "until another process has read it, median", "until another process has read it"),
     ("peers", "messages lost by kill -9", "messages lost when the training is killed"),

@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 
 from federated_pneumonia_detection.hub.errors import CannotShip
 from federated_pneumonia_detection.hub.shipping.outbox import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.hub.shipping.wish import Wish
 from federated_pneumonia_detection.progress.clock import now
 
 __all__ = ["HttpTransport"]
@@ -79,7 +81,7 @@ class HttpTransport:
         words = " ".join(f"{said.get('title') or f'HTTP {answer.status_code}'} {said.get('detail') or ''}".split())
         if answer.is_success and isinstance(said.get("acked"), int):
             self._has_worked = True
-            return Acked(said["acked"])
+            return Acked(said["acked"], _wish(said.get("wish")))
         if answer.status_code in _COME_AGAIN:
             is_busy = answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
             return Away(f"{self.url} asks for patience: {words}", _retry_after(answer), is_busy)
@@ -100,6 +102,16 @@ class HttpTransport:
                 f"{self.url} is somewhere else now: {answer.headers.get('location', 'it does not say where')}"
             )
         raise CannotShip(f"{self.url} takes no journals: {words}")
+
+
+def _wish(told: object) -> Wish | None:
+    """What the server wishes; a wish of a kind unknown here is none."""
+    if told is None:
+        return None
+    try:
+        return msgspec.convert(told, Wish)
+    except msgspec.ValidationError:
+        return None
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -46,6 +46,9 @@ def ship(
         Path | None, typer.Option(help="A YAML or TOML file that says what may leave; without one everything does.")
     ] = None,
     ledger: LedgerDir = None,
+    obey: Annotated[
+        bool, typer.Option(help="Whether trainings here stop when the server says that their run does.")
+    ] = True,
     print_release: Annotated[
         bool,
         typer.Option("--print-release", callback=_print_release, is_eager=True, help="Print such a file, and end."),
@@ -67,7 +70,7 @@ def ship(
     try:
         with _transport(to, token_for(to, token_file), site, ca) as transport:
             gate = None if policy is None else _gate(policy, log_dir, ledger, transport.url)
-            code = _ship(log_dir, transport, watch, once=once, gate=gate, release=release)
+            code = _ship(log_dir, transport, watch, once=once, gate=gate, release=release, obey=obey)
     finally:
         watch.close()
     raise typer.Exit(code)
@@ -92,12 +95,19 @@ def _gate(policy: Policy, log_dir: Path, ledger: Path | None, to: str) -> Gate:
 
 
 def _ship(
-    log_dir: Path, transport: HttpTransport, watch: Watch, *, once: bool, gate: Gate | None, release: Path | None
+    log_dir: Path,
+    transport: HttpTransport,
+    watch: Watch,
+    *,
+    once: bool,
+    gate: Gate | None,
+    release: Path | None,
+    obey: bool,
 ) -> int:
     """Ship until it is told to stop; the exit code."""
     from federated_pneumonia_detection.hub.shipping.shipper import Shipper
 
-    shipper = Shipper(log_dir, transport, watch=watch, tell=_say, gate=gate)
+    shipper = Shipper(log_dir, transport, watch=watch, tell=_say, gate=gate, obeys=obey)
     _say(f"Shipping {log_dir} to {transport.url}. Ctrl-C stops; what is not there yet stays here.")
     if gate is None:
         _say("Everything in the journals leaves. --release FILE says what may (fpd ship --print-release shows one).")

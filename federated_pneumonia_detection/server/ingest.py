@@ -18,8 +18,10 @@ from federated_pneumonia_detection.hub.errors import ShipmentRefused
 from federated_pneumonia_detection.hub.shipping.mirrors import Delivery
 from federated_pneumonia_detection.hub.shipping.outbox import WriterState
 from federated_pneumonia_detection.hub.shipping.shipment import Shipment, parse, refuse_what_is_not, written_by
+from federated_pneumonia_detection.hub.shipping.wish import Wish, wish_of
 from federated_pneumonia_detection.hub.times import seconds
 from federated_pneumonia_detection.hub.words import duration_words
+from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.framing import JournalHeader
 from federated_pneumonia_detection.server.access.security import require
 from federated_pneumonia_detection.server.access.tokens import Caller
@@ -41,11 +43,13 @@ _GZIP = 31
 _STATUS = {"malformed": 422, "not_allowed": 403, "jump": 409, "conflict": 409, "gone": 410}
 
 
-class Acknowledged(msgspec.Struct, frozen=True):
+class Acknowledged(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything of this writer up to message `acked` is kept here (0: nothing)."""
 
     writer: str
     acked: int
+    wish: Wish | None = None
+    """What is wished of whoever writes it; nothing, as a rule."""
 
 
 _BODY = {
@@ -121,7 +125,15 @@ def _take(
         refused.writer = shipment.header.writer
         raise
     _tell_of_its_clock(service, shipment.header, named, sent)
-    return Acknowledged(shipment.header.writer, acked)
+    return Acknowledged(shipment.header.writer, acked, _wish(service, shipment.header, state))
+
+
+def _wish(service: Service, header: JournalHeader, state: WriterState) -> Wish | None:
+    """What is wished of the writer of a journal: only one that lives can hear."""
+    if state != "alive":
+        return None
+    asked = CancelWatch(service.settings.log_dir, header.run_id).asked()
+    return wish_of(service.hub.run(header.run_id), asked)
 
 
 def _tell_of_its_clock(service: Service, header: JournalHeader, site: str, sent: str | None) -> None:

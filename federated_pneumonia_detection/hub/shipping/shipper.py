@@ -18,6 +18,7 @@ from typing import Protocol
 from federated_pneumonia_detection.hub.following import HUB_MODE
 from federated_pneumonia_detection.hub.shipping.gate import Gate, Passage
 from federated_pneumonia_detection.hub.shipping.outbox import (
+    VOUCH_EVERY_S,
     Acked,
     Answer,
     Away,
@@ -28,8 +29,10 @@ from federated_pneumonia_detection.hub.shipping.outbox import (
     WriterState,
     is_mark,
 )
+from federated_pneumonia_detection.hub.shipping.wish import Wish
 from federated_pneumonia_detection.hub.watch import Watch
 from federated_pneumonia_detection.progress import liveness
+from federated_pneumonia_detection.progress.cancel import cancel_path, request_cancel
 from federated_pneumonia_detection.progress.document import complete_dead
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import Damage, JournalHeader, Line, decode_header, encode_line
@@ -46,6 +49,9 @@ _REWINDS_IN_A_ROW = 3
 _PACE_S = 1 / 15
 _RETRY_BUSY_S = 1.0
 _BUSY_S = 30.0
+# A ward of many trainings is vouched for by so many requests a second, and each at least so often.
+_VOUCHES_A_SECOND = 5.0
+_RARELY_S = 15.0
 
 _SEEN: dict[liveness.State, WriterState] = {liveness.State.ALIVE: "alive", liveness.State.DEAD: "dead"}
 
@@ -110,6 +116,7 @@ class Shipper:
         random: Where the jitter of the back-off comes from.
         state: Whether a journal's writer lives.
         gate: What may leave; `None` where all may.
+        obeys: Whether what the server wishes of a training here is left beside its journal.
     """
 
     def __init__(
@@ -123,7 +130,9 @@ class Shipper:
         random: Random | None = None,
         state: Callable[[str], liveness.State] = liveness.state,
         gate: Gate | None = None,
+        obeys: bool = True,
     ) -> None:
+        self._obeys = obeys
         self._directory = str(directory)
         self._transport = transport
         self._watch = watch
@@ -319,6 +328,9 @@ class Shipper:
             has_died |= journal.state is liveness.State.DEAD and before is not liveness.State.DEAD
             # Its last words may have come since it was read.
             self._dirty.add(journal.path)
+        living = [one for one in self._journals.values() if one.state is liveness.State.ALIVE]
+        for journal in living:
+            journal.outbox.vouch_every_s = min(_RARELY_S, max(VOUCH_EVERY_S, len(living) / _VOUCHES_A_SECOND))
         if has_died and self._has_looked:
             # Whoever of us opens a directory completes the documents of those who cannot do it any more.
             self._has_completed = True
@@ -409,11 +421,25 @@ class Shipper:
         if outbox.rewinds > _REWINDS_IN_A_ROW:
             self._retry_at = now + self._back_off.failed()
         self._dirty.add(journal.path)
+        if isinstance(answer, Acked) and answer.wish is not None and self._obeys:
+            self._heed(journal, answer.wish)
         if not isinstance(answer, Acked) and outbox.skips > skips:
             self._tell(f"{journal.name}: a message is left out, the server does not take it: {_words(answer)}")
         if outbox.life is not Life.OPEN and not journal.told:
             journal.told = True
             self._tell_end(journal)
+
+    def _heed(self, journal: _Journal, wish: Wish) -> None:
+        """Leave what the server wishes where the training looks for it; one that has ended is asked nothing."""
+        run_id = journal.header.run_id
+        if journal.state is not liveness.State.ALIVE or cancel_path(self._directory, run_id).exists():
+            return
+        try:
+            request_cancel(self._directory, run_id, reason=wish.reason, by=wish.by)
+        except OSError as error:
+            self._tell(f"{journal.name} is asked to stop, which cannot be left here ({error.strerror or error})")
+            return
+        self._tell(f"{journal.name}: asked to stop by {wish.by or 'the server'}: {wish.reason or 'no reason given'}")
 
     def _handed_over(self, journal: _Journal, batch: Batch) -> Answer:
         if journal.passage is not None and self._gate is not None:

@@ -13,6 +13,7 @@ import pytest
 from federated_pneumonia_detection.cli.delivery import HttpTransport
 from federated_pneumonia_detection.hub.errors import CannotShip
 from federated_pneumonia_detection.hub.shipping.outbox import Acked, Answer, Away, Batch, Expected, Refused
+from federated_pneumonia_detection.hub.shipping.wish import Wish
 
 BATCH = Batch("w", b"header\n", (b"one\n", b"two\n"), 3, "alive")
 URL = "https://hub.example:8000"
@@ -41,6 +42,21 @@ def test_a_batch_is_the_first_line_and_its_lines_with_what_is_said_of_them() -> 
     assert request.headers["authorization"] == "Bearer secret"
     assert request.headers["content-type"] == "application/x-ndjson"
     assert "content-encoding" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("told", "wish"),
+    [
+        ({"what": "stop", "reason": "enough", "by": "Ada"}, Wish("stop", "enough", "Ada")),
+        ({"what": "stop"}, Wish("stop")),
+        ({"what": "dance"}, None),
+        ({"what": "stop", "by": 7}, None),
+        ("stop", None),
+        (None, None),
+    ],
+)
+def test_what_the_server_wishes_comes_with_its_answer(told: object, wish: Wish | None) -> None:
+    assert _send(httpx.Response(200, json={"writer": "w", "acked": 5, "wish": told})) == Acked(5, wish)
 
 
 def test_a_larger_one_is_packed() -> None:

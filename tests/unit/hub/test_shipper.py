@@ -18,7 +18,9 @@ from federated_pneumonia_detection.hub.shipping.mirrors import Delivery, Mirrors
 from federated_pneumonia_detection.hub.shipping.outbox import Acked, Answer, Away, Batch, Expected, Refused
 from federated_pneumonia_detection.hub.shipping.shipment import parse
 from federated_pneumonia_detection.hub.shipping.shipper import Shipper
+from federated_pneumonia_detection.hub.shipping.wish import Wish
 from federated_pneumonia_detection.hub.watch import PollingWatch
+from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.liveness import State
 from federated_pneumonia_detection.progress.reading import JournalReader
@@ -166,13 +168,13 @@ def test_a_hub_that_lost_its_mirror_gets_everything_again(site: Site) -> None:
     assert site.hub.numbers("run.a.jsonl") == [1, 2, 3, 4]
 
 
-def test_who_is_silent_is_vouched_for_each_fifteen_seconds(site: Site) -> None:
+def test_who_is_silent_is_vouched_for_each_two_seconds(site: Site) -> None:
     hospital = site.hospital()
     hospital.say("said")
     site.go_on(0.5)
     site.hub.batches.clear()
     site.go_on(60)
-    assert [(batch.state, batch.lines) for batch in site.hub.batches] == [("alive", ())] * 4
+    assert [(batch.state, batch.lines) for batch in site.hub.batches] == [("alive", ())] * 30
 
     site.states["run.a.jsonl"] = State.UNKNOWN
     site.hub.batches.clear()
@@ -457,3 +459,42 @@ def test_where_nothing_tells_of_changes_it_looks_often(site: Site) -> None:
     alive.turn(watch.wait(1.0))
     assert site.hub.numbers("run.a.jsonl") == [1, 2]
     assert site.hub.numbers("run.b.jsonl") == [1]
+
+
+def test_what_the_server_wishes_lies_beside_the_journal_while_its_writer_lives(site: Site) -> None:
+    hospital = site.hospital()
+    hospital.say("said")
+    site.hub.instead = lambda batch: Acked(len(batch.lines), Wish("stop", "enough", "Ada"))
+    site.go_on(1)
+    found = CancelWatch(site.directory, "run").asked()
+    assert found is not None
+    assert (found.reason, found.by) == ("enough", "Ada")
+    assert "a of run: asked to stop by Ada: enough" in site.told
+    site.go_on(10)
+    assert sum("asked to stop" in words for words in site.told) == 1
+
+
+def test_one_that_has_died_is_asked_nothing(site: Site) -> None:
+    site.hospital().say("said")
+    site.states["run.a.jsonl"] = State.DEAD
+    site.hub.instead = lambda batch: Acked(1, Wish("stop"))
+    site.go_on(3)
+    assert CancelWatch(site.directory, "run").asked() is None
+
+
+def test_a_shipper_that_does_not_obey_leaves_nothing(site: Site) -> None:
+    site.shipper._obeys = False
+    site.hospital().say("said")
+    site.hub.instead = lambda batch: Acked(len(batch.lines), Wish("stop"))
+    site.go_on(3)
+    assert CancelWatch(site.directory, "run").asked() is None
+
+
+def test_many_trainings_are_vouched_for_less_often(site: Site) -> None:
+    for number in range(40):
+        site.hospital(f"c{number}").say("said")
+    site.go_on(20)
+    before = len(site.hub.batches)
+    site.go_on(40)
+    # Each of 40, every eight seconds.
+    assert 4 * 40 <= len(site.hub.batches) - before <= 6 * 40
