@@ -12,6 +12,7 @@ import msgspec
 
 from federated_pneumonia_detection.hub import export, run_document, run_page, series
 from federated_pneumonia_detection.hub.attempts import CURRENT, Attempts, Wanted
+from federated_pneumonia_detection.hub.axes import Axis
 from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
 from federated_pneumonia_detection.hub.cursor import Selection
 from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
@@ -308,6 +309,7 @@ class Hub:
         points: int | None = None,
         since: int | None = None,
         attempt: Wanted = CURRENT,
+        x: Sequence[Axis] = (),
     ) -> dict[str, Any]:
         """Step and epoch metrics as columns; see `series.columns`.
 
@@ -324,6 +326,7 @@ class Hub:
             since=since,
             attempts=Attempts(state),
             attempt=attempt,
+            x=x,
         )
 
     def export(self, run_id: str, format: Literal["csv", "jsonl"]) -> Iterator[bytes]:

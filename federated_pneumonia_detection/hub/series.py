@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from federated_pneumonia_detection.hub.attempts import CURRENT, Attempts, Wanted
-from federated_pneumonia_detection.hub.fields import mapping, number
+from federated_pneumonia_detection.hub.axes import Axes, Axis, Place
+from federated_pneumonia_detection.hub.fields import integer, mapping, number, text
 from federated_pneumonia_detection.hub.stores.store import Step, Store, Stored
 
 __all__ = ["columns", "keep_extremes", "measurements"]
@@ -22,6 +23,9 @@ _MEASURED = {
     "round_end": (("fit_metrics", "fit"), ("eval_metrics", "eval")),
     "round_aggregated": (("metrics", "val"),),
 }
+
+
+_NUMBERS = ("epoch", "round", "local_epoch", "step", "total_steps")
 
 
 class _Said(msgspec.Struct, gc=False):
@@ -55,6 +59,7 @@ def columns(
     since: int | None = None,
     attempts: Attempts | None = None,
     attempt: Wanted = CURRENT,
+    x: Sequence[Axis] = (),
 ) -> dict[str, Any]:
     """Metrics as columns of equal length; `null` is a gap.
 
@@ -67,21 +72,28 @@ def columns(
         since: Steps with a greater row only, and no epochs: what a viewer's merged steps left out.
         attempts: The run's attempts.
         attempt: Which of these; by itself the run's curve, without what is superseded.
+        x: On which axes to say where each point lies; see `axes`.
 
     Returns:
         `steps`: for each client and phase `row`, `epoch`, `round`, `step`, `total_steps`, `timestamp` and `metrics`;
         `epochs`: for each type, client and phase `offset`, `epoch`, `round`, `local_epoch`, `timestamp` and `metrics`.
         Of a run that was begun more than once also `attempt`, and `current`: whether it is part of the run's curve.
+        Where axes were asked for, each also has `x`: by axis a column, `null` where a point has no place on it.
     """
+    axes = Axes(map(_decoded, _messages(store, run_id, None))) if x else None
     chosen = _Chosen(attempts, attempt) if attempts is not None and attempts.are_several else None
     steps = store.steps(run_id=run_id, client_id=client_id, since=since or 0)
     found: dict[str, Any] = {"run_id": run_id, "log_id": store.log_id, "steps": [], "epochs": []}
     for (client, phase), group in groupby(steps, key=lambda step: (step.client_id, step.phase)):
         series = _step_columns(list(group), metric, chosen)
+        if axes is not None:
+            series["x"] = _places(axes, x, client, series)
         if series["row"] or chosen is None:
             found["steps"].append({"client_id": client, "phase": phase, **_thinned(series, points)})
     if since is None:
         for series in _epoch_columns(_messages(store, run_id, client_id), metric, chosen):
+            if axes is not None:
+                series["x"] = _places(axes, x, series["client_id"], series)
             found["epochs"].append(_thinned(series, points))
     return found
 
@@ -194,6 +206,25 @@ def _epoch_columns(messages: Iterable[Stored], metric: str | None, chosen: _Chos
         }
 
 
+def _decoded(message: Stored) -> dict[str, Any]:
+    try:
+        return mapping(msgspec.json.decode(message.body))
+    except msgspec.DecodeError:
+        return {}
+
+
+def _places(
+    axes: Axes, x: Sequence[Axis], client_id: str | None, series: dict[str, Any]
+) -> dict[str, list[float | None]]:
+    """Where the points of a series lie, by axis."""
+    numbers = {name: series[name] for name in _NUMBERS if name in series}
+    places = [
+        Place(client_id, timestamp=text(at), **{name: integer(column[i]) for name, column in numbers.items()})
+        for i, at in enumerate(series["timestamp"])
+    ]
+    return {axis: [axes.at(place, axis) for place in places] for axis in x}
+
+
 def _metric_columns(rows: Sequence[dict[str, Any]], metric: str | None) -> dict[str, list[float | None]]:
     names = [metric] if metric is not None else list(dict.fromkeys(name for row in rows for name in row))
     found = {name: [number(row.get(name)) for row in rows] for name in names}
@@ -212,5 +243,7 @@ def _thinned(series: dict[str, Any], points: int | None) -> dict[str, Any]:
         name: [column[index] for index in kept] if isinstance(column, list) else column
         for name, column in series.items()
     }
+    if "x" in series:
+        thin["x"] = {axis: [places[index] for index in kept] for axis, places in series["x"].items()}
     thin["metrics"] = {name: [values[index] for index in kept] for name, values in lines.items()}
     return thin

@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from federated_pneumonia_detection.hub.axes import Axis
 from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.progress.messages import RunEdited
@@ -243,12 +244,25 @@ def run_series(
         Literal["current", "all"] | Annotated[int, Field(ge=1, le=1_000_000_000)],
         Query(description="Of a run that was begun again: its curve, all with what is superseded, or one attempt."),
     ] = "current",
+    x: Annotated[
+        list[Axis] | None,
+        Query(
+            description="Also say where each point lies, as a column `x.<axis>`; may be given several times. `images` "
+            "seen, `epochs` of data, `rounds`, `seconds` since the start, `bytes` moved: so runs of both kinds lie on "
+            "one axis.",
+            examples=["images"],
+        ),
+    ] = None,
 ) -> Response:
-    """What was merged on the way to a viewer is all here."""
+    """What was merged on the way to a viewer is all here.
+
+    On the axes a centralised run counts epochs × the size of its training split, a federated one what its hospitals
+    said they trained on (`num_samples`) × their local epochs, and the bytes each measured. `null`: it cannot be told.
+    """
     service = service_of(request)
     run = service.run(run_id)
     found = service.hub.series(
-        run.run_id, metric=metric, client_id=client_id, points=points, since=since, attempt=attempt
+        run.run_id, metric=metric, client_id=client_id, points=points, since=since, attempt=attempt, x=x or ()
     )
     return packed(request, msgspec.json.encode(found), {"cache-control": "no-store"})
 

@@ -1,5 +1,8 @@
 """Writes what the Python side says about each recorded run: `python tests/recordings/expect.py`.
 
+`<name>.axes.json` says where each figure of the run lies on the axes that runs share; the page's rules for that are in
+`dashboard/src/client/axes.ts`.
+
 A recording is what a viewer got (`<name>.jsonl`); `<name>.expected.json` says in which words the run and its hospitals
 stand after so many of its messages, at a moment, and where the run was begun more than once what its attempts have
 come to. The page's own copy of the rules (`dashboard/src/client/words.ts`) is
@@ -17,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from federated_pneumonia_detection.hub.axes import AXES, Axes, Place
 from federated_pneumonia_detection.hub.fold import fold
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.hub.words import described
@@ -75,11 +79,31 @@ def _waits(message: dict[str, Any], after: int) -> tuple[int, ...]:
     return (0, 90) if message["type"] in ("round_start", "local_epoch") and "client_id" in message else (0,)
 
 
+def reached(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """How far the run had come, on every axis, when it said each figure of its own."""
+    axes = Axes(messages)
+    for message in messages:
+        if "client_id" in message:
+            continue
+        number = message.get("round")
+        if message["type"] == "epoch_end" and message["phase"] == "val":
+            place = Place(epoch=message["epoch"], timestamp=message["timestamp"])
+            number = message["epoch"]
+        elif message["type"] == "round_aggregated":
+            place = Place(round=number, timestamp=message["timestamp"])
+        else:
+            continue
+        found = {axis: axes.at(place, axis) for axis in AXES}
+        yield {"number": number, **{axis: at if at is None else round(at, 3) for axis, at in found.items()}}
+
+
 def main() -> None:
     """Write the expectations of every recording."""
     for path in sorted(HERE.glob("*.jsonl")):
         lines = [json.dumps(moment, ensure_ascii=False) for moment in moments(messages_of(path))]
         path.with_suffix(".expected.json").write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+        places = [json.dumps(place) for place in reached(messages_of(path))]
+        path.with_suffix(".axes.json").write_text("[\n" + ",\n".join(places) + "\n]\n", encoding="utf-8")
         sys.stdout.write(f"{path.stem}: {len(lines)} moments\n")
 
 

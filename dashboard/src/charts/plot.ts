@@ -85,6 +85,12 @@ export function columnsOf(spec: PlotSpec): uPlot.AlignedData {
   );
 }
 
+/** The room right of the plot: half the text of a tick that stands at its very end. */
+function rightOf({ max, ticks, texts }: PlotAxis): number {
+  const last = ticks[ticks.length - 1] === max ? (texts[texts.length - 1] ?? "") : "";
+  return Math.max(8, Math.ceil(last.length * 3.4));
+}
+
 /** A logarithm has no place for zero: such a value is a gap there. */
 function positive(points: Points): Points {
   const only = (column: readonly (number | null)[]) =>
@@ -140,7 +146,7 @@ export function makePlot(
       // The cursor is the page's own: shared by all charts, snapped to epochs and moved by keys.
       cursor: { show: false },
       select: { show: false, left: 0, top: 0, width: 0, height: 0 },
-      padding: first.flush ? [8, 0, 0, 0] : [8, 8, 0, 0],
+      padding: first.flush ? [8, 0, 0, 0] : [8, rightOf(first.x), 0, 0],
       scales: {
         x: {
           time: false,

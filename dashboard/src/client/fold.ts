@@ -130,7 +130,8 @@ function runStart(draft: Draft, message: Message): void {
   model.software = Object.fromEntries(
     Object.entries(record(message.software)).map(([name, v]) => [name, String(v)]),
   );
-  model.data = dataOf(message.data);
+  // An attempt that goes on need not tell again what it trains on.
+  if (Object.keys(record(message.data)).length > 0) model.data = dataOf(message.data);
   model.totalEpochs = integer(message.total_epochs) ?? integer(model.config.epochs) ?? model.totalEpochs;
   model.totalRounds = integer(message.total_rounds) ?? integer(model.config.num_rounds) ?? model.totalRounds;
   model.expectedClients = integer(model.config.num_clients) ?? model.expectedClients;

@@ -23,6 +23,26 @@ export function percent(share: number | null | undefined): string {
   return text === "–" ? text : `${text} %`;
 }
 
+const BYTES = ["B", "kB", "MB", "GB", "TB"] as const;
+
+/** Bytes in the unit that leaves three digits: `905 B`, `12.3 MB`. A kilobyte is 1,000 bytes. */
+export function bytes(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  let size = value;
+  let unit = 0;
+  while (size >= 999.5 && unit < BYTES.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  const text = unit === 0 || size >= 99.95 ? size.toFixed(0) : tidyCount(Number(size.toPrecision(3)));
+  return `${text} ${BYTES[unit]}`;
+}
+
+/** A number of epochs or rounds, with decimals only where it has some: `3`, `2.5`. */
+export function tidyCount(value: number): string {
+  return Number.isInteger(Number(value.toFixed(6))) ? value.toFixed(0) : String(Number(value.toFixed(2)));
+}
+
 /** `3 hospitals`, `1 hospital`. */
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;

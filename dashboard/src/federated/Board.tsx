@@ -8,6 +8,7 @@ import { type Board as BoardView, columnWidth } from "./board";
 import { FailedCross } from "./FailedCross";
 import { OpenRows } from "./OpenRows";
 import type { Panel } from "./openPanel";
+import { useRowsInSight } from "./useRowsInSight";
 
 export const CELL_MODES = ["time", "auroc", "loss"] as const;
 export type CellMode = (typeof CELL_MODES)[number];
@@ -28,6 +29,7 @@ export function Board({ model, board, panel, curve, curveSide, events }: Props) 
   const [width, setWidth] = useState(30);
   const [mode, setMode] = useParam("cells", CELL_MODES, "time");
   const count = board.columns.length;
+  const sight = useRowsInSight(board.rows.length);
 
   useLayoutEffect(() => {
     const element = frame.current;
@@ -45,11 +47,16 @@ export function Board({ model, board, panel, curve, curveSide, events }: Props) 
   }, [count]);
 
   return (
-    <section className="card board" ref={frame} aria-label="Hospitals by rounds">
-      <BoardNames board={board} side={curveSide} />
-      <BoardGrid model={model} board={board} width={width} mode={mode} curve={curve} />
+    <section
+      className="card board"
+      data-many={sight.many || undefined}
+      ref={frame}
+      aria-label="Hospitals by rounds"
+    >
+      <BoardNames board={board} panel={panel} side={curveSide} sight={sight} />
+      <BoardGrid model={model} board={board} width={width} mode={mode} curve={curve} rows={sight} />
       <div className="board-open">
-        <OpenRows panel={panel} rows={board.rows} />
+        <OpenRows panel={panel} rows={board.rows} sight={sight} />
         <div className="board-legend">
           <CellLegend mode={mode} />
           <SegmentedControl

@@ -15,6 +15,7 @@ import { Rows, Sums } from "./BoardRows";
 import type { Board } from "./board";
 import { CellDetail } from "./CellDetail";
 import { cellId, move, type Place } from "./place";
+import type { RowSight } from "./useRowsInSight";
 import { columnsInSight } from "./windowing";
 
 interface Props {
@@ -24,6 +25,7 @@ interface Props {
   mode: CellMode;
   /** The global curve over the rounds in sight. */
   curve: (range: RoundRange) => ReactNode;
+  rows: RowSight;
 }
 
 /** The part of the x axis that is in sight, in rounds: round r lies from r − 0.5 to r + 0.5. */
@@ -33,7 +35,7 @@ export interface RoundRange {
 }
 
 /** The rounds: one tab stop, arrows to walk, Enter for the detail, Esc back. Scrolls sideways inside itself. */
-export function BoardGrid({ model, board, width, mode, curve }: Props) {
+export function BoardGrid({ model, board, width, mode, curve, rows }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const sight = useSight(scroller, board, width);
   const [active, setActive] = useState<Place | null>(null);
@@ -45,6 +47,7 @@ export function BoardGrid({ model, board, width, mode, curve }: Props) {
 
   const go = (next: Place) => {
     setActive(next);
+    rows.reveal(next.row);
     const element = scroller.current;
     if (!element) return;
     const left = next.column * width;
@@ -102,6 +105,7 @@ export function BoardGrid({ model, board, width, mode, curve }: Props) {
             width={width}
             mode={mode}
             window={columnsInSight(board.columns.length, width, sight.scrolled, sight.visible)}
+            sight={rows}
             active={active}
             onHover={setHovered}
             onPick={(place) => {
@@ -126,7 +130,7 @@ export function BoardGrid({ model, board, width, mode, curve }: Props) {
           row={board.rows[shown.row]}
           pinned={pinned}
           onClose={leave}
-          place={{ left: shown.column * width - sight.scrolled, width, row: shown.row }}
+          place={{ left: shown.column * width - sight.scrolled, width, top: rows.topOf(shown.row) }}
         />
       )}
     </div>

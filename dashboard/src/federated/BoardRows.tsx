@@ -6,6 +6,7 @@ import type { CellMode } from "./Board";
 import { BoardCell } from "./BoardCell";
 import { type Board, type Column, tooFew } from "./board";
 import { cellId, type Place } from "./place";
+import { LOW_ROW, type RowSight } from "./useRowsInSight";
 import type { Window } from "./windowing";
 
 interface Props {
@@ -14,15 +15,16 @@ interface Props {
   width: number;
   mode: CellMode;
   window: Window;
+  sight: RowSight;
   active: Place | null;
   onHover: (place: Place | null) => void;
   onPick: (place: Place) => void;
 }
 
 /** The head and a row for each hospital, with the columns that are in sight. */
-export function Rows({ model, board, width, mode, window, active, onHover, onPick }: Props) {
+export function Rows({ model, board, width, mode, window, sight, active, onHover, onPick }: Props) {
   const columns = board.columns.slice(window.from, window.to);
-  const few = board.rows.map((row) => row.client !== null && tooFew(model, row.client.clientId) !== null);
+  const { from, to } = sight.window;
   return (
     <>
       <div className="board-row board-head" role="row">
@@ -43,30 +45,38 @@ export function Rows({ model, board, width, mode, window, active, onHover, onPic
           </span>
         ))}
       </div>
-      {board.rows.map((row, r) => (
-        <div className="board-row" role="row" key={row.key} tabIndex={-1}>
-          <span role="rowheader" className="visually-hidden" tabIndex={-1}>
-            {row.name}
-          </span>
-          <Before window={window} width={width} />
-          {columns.map((column, i) => {
-            const place = { row: r, column: window.from + i };
-            return (
-              <BoardCell
-                key={column.round}
-                id={cellId(place)}
-                cell={board.cell(r, place.column)}
-                name={row.name}
-                mode={mode}
-                few={few[r] ?? false}
-                active={active?.row === r && active.column === place.column}
-                onHover={(over) => onHover(over && column.state !== "future" ? place : null)}
-                onPick={() => onPick(place)}
-              />
-            );
-          })}
-        </div>
-      ))}
+      <div className="board-body" role="rowgroup" ref={sight.attach}>
+        <div style={{ height: from * LOW_ROW }} />
+        {board.rows.slice(from, to).map((row, i) => {
+          const r = from + i;
+          const few = mode === "auroc" && row.client !== null && tooFew(model, row.client.clientId) !== null;
+          return (
+            <div className="board-row" role="row" aria-rowindex={r + 2} key={row.key} tabIndex={-1}>
+              <span role="rowheader" className="visually-hidden" tabIndex={-1}>
+                {row.name}
+              </span>
+              <Before window={window} width={width} />
+              {columns.map((column, c) => {
+                const place = { row: r, column: window.from + c };
+                return (
+                  <BoardCell
+                    key={column.round}
+                    id={cellId(place)}
+                    cell={board.cell(r, place.column)}
+                    name={row.name}
+                    mode={mode}
+                    few={few}
+                    active={active?.row === r && active.column === place.column}
+                    onHover={(over) => onHover(over && column.state !== "future" ? place : null)}
+                    onPick={() => onPick(place)}
+                  />
+                );
+              })}
+            </div>
+          );
+        })}
+        <div style={{ height: (board.rows.length - to) * LOW_ROW }} />
+      </div>
     </>
   );
 }

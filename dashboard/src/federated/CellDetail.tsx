@@ -12,7 +12,7 @@ interface Props {
   row: Row | undefined;
   pinned: boolean;
   onClose: () => void;
-  place: { left: number; width: number; row: number };
+  place: { left: number; width: number; top: number };
 }
 
 const WIDTH = 330;
@@ -31,7 +31,7 @@ export function CellDetail({ model, cell, row, pinned, onClose, place }: Props) 
         className="cell-detail"
         role="tooltip"
         data-pinned={pinned}
-        style={{ left, "--at": place.row } as React.CSSProperties}
+        style={{ left, "--top": `${place.top}px` } as React.CSSProperties}
       >
         <div className="cell-detail-head">
           <Mark look={row.look} />

@@ -8,6 +8,7 @@ import { SetupPanel } from "../run/SetupPanel";
 import { padded } from "../run/steadyText";
 import { useEventLines } from "../run/useEventLines";
 import { useSteady } from "../run/useSteady";
+import { TogetherCard } from "../together/TogetherCard";
 import { Board } from "./Board";
 import { boardOf } from "./board";
 import { curveIn, globalCurve } from "./curves";
@@ -57,6 +58,9 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
           </>
         }
       />
+      <div className="together">
+        <TogetherCard model={model} height={220} />
+      </div>
       <SmallMultiples model={model} panel={panel} cursor={cursor} />
       <div className="federated-foot">
         <ResultsCard model={model} />

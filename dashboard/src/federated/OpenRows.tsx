@@ -12,6 +12,7 @@ import { Mark } from "../charts/Mark";
 import { rate } from "../client/numbers";
 import type { Row } from "./board";
 import type { HospitalState, Panel, PanelRow } from "./openPanel";
+import { LOW_ROW, type RowSight } from "./useRowsInSight";
 
 const ICONS: Readonly<Record<HospitalState, typeof IconCircleCheck>> = {
   sent: IconCircleCheck,
@@ -24,7 +25,8 @@ const ICONS: Readonly<Record<HospitalState, typeof IconCircleCheck>> = {
 };
 
 /** The open round: a line for each hospital, beside its row on the board. */
-export function OpenRows({ panel, rows }: { panel: Panel; rows: readonly Row[] }) {
+export function OpenRows({ panel, rows, sight }: { panel: Panel; rows: readonly Row[]; sight: RowSight }) {
+  const { from, to } = sight.window;
   return (
     <table className="open-rows">
       <thead>
@@ -39,12 +41,23 @@ export function OpenRows({ panel, rows }: { panel: Panel; rows: readonly Row[] }
           </th>
         </tr>
       </thead>
-      <tbody>
-        {panel.rows.map((row, i) => (
-          <OpenRow row={row} board={rows[i]} key={rows[i]?.key ?? i} />
+      <tbody className="board-body" ref={sight.attach}>
+        {from > 0 && <Space rows={from} />}
+        {panel.rows.slice(from, to).map((row, i) => (
+          <OpenRow row={row} board={rows[from + i]} key={rows[from + i]?.key ?? from + i} />
         ))}
+        {to < panel.rows.length && <Space rows={panel.rows.length - to} />}
       </tbody>
     </table>
+  );
+}
+
+/** The place of rows that are out of sight. */
+function Space({ rows }: { rows: number }) {
+  return (
+    <tr className="space" style={{ height: rows * LOW_ROW }}>
+      <td colSpan={4} />
+    </tr>
   );
 }
 

@@ -13,6 +13,7 @@ import type { Tab } from "../run/PhoneFrame";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
 import { useSteady } from "../run/useSteady";
+import { TogetherCard } from "../together/TogetherCard";
 import { type Board, boardOf } from "./board";
 import { GLOBAL, globalCurve } from "./curves";
 import { federatedKpis } from "./kpis";
@@ -48,6 +49,7 @@ export function phoneFederated(props: Props): Readonly<Record<Tab, () => ReactNo
       <>
         <KpiStrip kpis={federatedKpis(model, panel)} age={props.age} narrow />
         <GlobalCard model={model} cursor={cursor} columns={board.columns.length} arriving={props.arriving} />
+        <TogetherCard model={model} height={200} pixels={300} />
         <SmallMultiples model={model} panel={panel} cursor={cursor} />
       </>
     ),

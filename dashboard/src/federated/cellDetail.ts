@@ -1,7 +1,7 @@
 /** What is known of one hospital in one round, in sentences. */
 
 import type { RunModel } from "../client/model";
-import { count, rate } from "../client/numbers";
+import { bytes, count, rate } from "../client/numbers";
 import { durationWords } from "../run/time";
 import type { Cell } from "./board";
 import { hospitalCount, localEpochsOf, usualDuration } from "./rounds";
@@ -44,6 +44,9 @@ export function detailLines(model: RunModel, cell: Cell): { at: number | null; l
       );
     if (values.length > 0)
       lines.push(`Its own validation: ${values.join(", ")}${samples(evaluation.num_samples)}.`);
+  }
+  if (record.bytesDown !== null || record.bytesUp !== null) {
+    lines.push(`Received ${bytes(record.bytesDown)}, sent ${bytes(record.bytesUp)}.`);
   }
   return { at: record.sent ?? record.lastHeard, lines };
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { federated } from "../../test/fixtures/federated";
 import { fold } from "../client/fold";
 import { emptyModel, type RunModel } from "../client/model";
+import { bytes } from "../client/numbers";
 import { described } from "../client/words";
 import { boardOf } from "./board";
 import { detailLines } from "./cellDetail";
@@ -17,7 +18,7 @@ describe("the figures of a federated run", () => {
   it("name the round they come from; only Hospitals counts the open one", () => {
     const run = federated();
     const kpis = kpisOf(fold(emptyModel("six"), run.messages), run.now);
-    expect(kpis.map((kpi) => kpi.when)).toEqual(["round 7", "round 7", "round 7", "round 7", "round 8"]);
+    expect(kpis.map((kpi) => kpi.when)).toEqual(["round 7", "round 7", "round 7", "round 7", "round 8", ""]);
     expect(kpis[0]).toMatchObject({
       label: "Global AUROC, validation",
       value: "0.979",
@@ -27,8 +28,28 @@ describe("the figures of a federated run", () => {
     expect(kpis[1]?.note).toBe("371 of 389 pneumonia");
     expect(kpis[4]).toMatchObject({
       value: "2 of 6",
-      beside: "have sent in round 8",
+      beside: "have sent",
       note: "1 late, 1 failed, 1 not started",
+    });
+  });
+  it("say what went over the line, and that nobody measured it", () => {
+    const run = federated();
+    const model = fold(emptyModel("six"), run.messages);
+    expect(kpisOf(model, run.now)[5]).toMatchObject({
+      label: "Bytes moved",
+      value: "–",
+      beside: "not reported",
+    });
+    const measured = run.messages.map((message) =>
+      message.type === "round_end" && message.client_id
+        ? { ...message, bytes_down: 310_000, bytes_up: 309_000 }
+        : message,
+    );
+    const sent = measured.filter((message) => "bytes_up" in message).length;
+    expect(kpisOf(fold(emptyModel("six"), measured), run.now)[5]).toMatchObject({
+      value: bytes(sent * 619_000),
+      beside: `${bytes(sent * 310_000)} down`,
+      note: `${bytes(sent * 309_000)} up`,
     });
   });
   it("say when the first value comes", () => {

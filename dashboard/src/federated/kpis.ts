@@ -1,15 +1,15 @@
-/** The five places of a federated run: four of the global model, each naming its round, and the hospitals of the open one. */
+/** The six places of a federated run: four of the global model, each naming its round, who has sent, and bytes moved. */
 
 import { intervalOf } from "../client/intervals";
 import type { Aggregate, Round, RunModel } from "../client/model";
-import { count, rate } from "../client/numbers";
+import { bytes, count, rate } from "../client/numbers";
 import { chosenRates, figure, finalOf, metricName, ratesAmong } from "../run/figures";
 import { casesWords, intervalWords, type Kpi, shortCases } from "../run/kpis";
 import { globalCases } from "./curves";
 import type { Panel } from "./openPanel";
 
 export function federatedKpis(model: RunModel, panel: Panel): Kpi[] {
-  return [...rates(model), loss(model), hospitals(model, panel)];
+  return [...rates(model), loss(model), hospitals(model, panel), moved(model)];
 }
 
 function newest(model: RunModel): (Round & { aggregated: Aggregate }) | null {
@@ -74,6 +74,23 @@ function loss(model: RunModel): Kpi {
   };
 }
 
+/** What went over the line, as the hospitals measured it. */
+export function moved(model: RunModel): Kpi {
+  const { bytes_down: down, bytes_up: up } = model.state;
+  const label = "Bytes moved";
+  if (down === null && up === null) {
+    const beside = model.round > 1 || model.end ? "not reported" : "told at the end of a round";
+    return { label, when: "", value: "–", beside, note: "" };
+  }
+  return {
+    label,
+    when: "all rounds",
+    value: bytes((down ?? 0) + (up ?? 0)),
+    beside: `${bytes(down)} down`,
+    note: `${bytes(up)} up`,
+  };
+}
+
 /** Who has sent in the open round, and what the others do. */
 export function hospitals(model: RunModel, panel: Panel): Kpi {
   const states = panel.rows.map((row) => row.state);
@@ -94,12 +111,7 @@ export function hospitals(model: RunModel, panel: Panel): Kpi {
     label: "Hospitals",
     when: panel.round > 0 ? `round ${panel.round}` : "",
     value: `${number("sent")} of ${states.length}`,
-    beside:
-      panel.round === 0
-        ? "before round 1"
-        : panel.open
-          ? `have sent in round ${panel.round}`
-          : `sent in round ${panel.round}`,
+    beside: panel.round === 0 ? "before round 1" : panel.open ? "have sent" : "sent",
     note: model.end && note === "" ? "all of them" : note,
   };
 }

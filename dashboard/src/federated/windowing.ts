@@ -10,6 +10,12 @@ export interface Window {
   to: number;
 }
 
+/** Of rows that scroll, those in sight and a few on either side. */
+export function rowsInSight(count: number, height: number, scrolled: number, visible: number): Window {
+  const from = Math.min(Math.max(0, count - 1), Math.max(0, Math.floor(scrolled / height) - BESIDE));
+  return { from, to: Math.min(count, Math.ceil((scrolled + visible) / height) + BESIDE) };
+}
+
 export function columnsInSight(count: number, width: number, scrolled: number, visible: number): Window {
   if (count <= ALL) return { from: 0, to: count };
   const from = Math.max(0, Math.floor(scrolled / width) - BESIDE);

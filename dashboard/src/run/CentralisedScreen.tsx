@@ -1,7 +1,12 @@
 import { SegmentedControl } from "@mantine/core";
 import { ChartCard } from "../charts/ChartCard";
 import type { Cursor } from "../charts/cursor";
+import type { Axis } from "../client/axes";
 import type { RunModel } from "../client/model";
+import { togetherChart } from "../together/chart";
+import { OtherRun } from "../together/OtherRun";
+import { aboutOf, linesWith } from "../together/TogetherCard";
+import { useOther } from "../together/useOther";
 import { ConfusionCard } from "./Confusion";
 import { EventsPanel } from "./EventsPanel";
 import { chosenRates, metricName } from "./figures";
@@ -135,23 +140,35 @@ export function LossCard({
   );
 }
 
-export function KeyRateCard({ model, cursor, now, arriving, height }: CardProps) {
+/** What the x axes of a centralised run are called where two runs share one. */
+const SHARED: Readonly<Record<XKind, Axis>> = { epoch: "epochs", time: "seconds", images: "images" };
+
+export function KeyRateCard({
+  model,
+  cursor,
+  now,
+  arriving,
+  height,
+  plain = false,
+}: CardProps & { plain?: boolean }) {
   const [kind] = useXKind(model);
+  const other = useOther();
   const [metric = "val_auroc"] = chosenRates(model);
-  const view = rateChart(
-    model,
-    [metric],
-    [LOOKS.validation],
-    xAxis(model, kind, now),
-    kind === "epoch" ? arriving : null,
-  );
-  const spec = useSteady(view.spec, `key-${kind}-${metric}`, model.epoch);
+  const look = LOOKS.validation;
+  const lines = linesWith({ model, look, name: model.name }, other);
+  const alone = lines.length === 1;
+  const view = alone
+    ? rateChart(model, [metric], [look], xAxis(model, kind, now), kind === "epoch" ? arriving : null)
+    : togetherChart(lines, metric, SHARED[kind], 440);
+  const spec = useSteady(view.spec, `key-${kind}-${metric}-${other.runId ?? ""}`, model.epoch);
   const banded = spec.series.some((series) => series.points.low);
+  const by = `by ${kind}${banded ? "; shaded: 95% interval from n" : ""}`;
   return (
     <ChartCard
       id="key"
       title={metricName(metric)}
-      about={`by ${kind}${banded ? "; shaded: 95% interval from n" : ""}`}
+      about={alone && !other.isUnknown ? by : aboutOf(lines, SHARED[kind], other)}
+      tools={plain ? null : <OtherRun runId={model.runId} other={other} />}
       spec={spec}
       cursor={cursor}
       height={height}

@@ -11,12 +11,16 @@ interface Props {
   narrow?: boolean;
 }
 
-/** The strip of five numbers. Every number has its digits, its n and its place from the start. */
+/** The strip of five or six numbers. Every number has its digits, its n and its place from the start. */
 export function KpiStrip({ kpis, age, compact = false, narrow = false }: Props) {
   return (
-    <section className={`card kpi-strip${compact ? " compact" : ""}`} aria-label="Newest values">
+    <section
+      className={`card kpi-strip${compact ? " compact" : ""}`}
+      data-places={kpis.length}
+      aria-label="Newest values"
+    >
       {(narrow ? kpis.map(shortened) : kpis).map((kpi, place) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the five places stay, whatever stands in them
+        // biome-ignore lint/suspicious/noArrayIndexKey: the places stay, whatever stands in them
         <div className="kpi" key={place}>
           <div className="kpi-head">
             <span className="kpi-label">{kpi.label}</span>

@@ -75,7 +75,7 @@ function Now({ model, cursor, now, silentSince, age, arriving }: Props) {
 function Charts({ model, cursor, now, silentSince, arriving }: Props) {
   return (
     <>
-      <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} />
+      <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} plain />
       <LossCard
         model={model}
         cursor={cursor}

@@ -109,7 +109,7 @@ function timeAxis(model: RunModel, started: number, now: number, pixels: number)
   // Planned: as long as the epochs so far promise, in round steps, so that the axis does not breathe.
   const promised = done && doneAt !== undefined ? (seconds(doneAt) / done.epoch) * planned(model) : 60;
   const end = roundTime(model.end ? newest : Math.max(newest, promised * 1.02));
-  const step = TIME_STEPS.find((each) => end / each <= Math.max(2, pixels / 70)) ?? 86_400;
+  const step = timeStep(end, Math.max(2, pixels / 70));
   const found = ticks(0, end, step);
   const opened = model.epochs.find((epoch) => epoch.epoch === model.epoch)?.started ?? null;
   return {
@@ -123,6 +123,11 @@ function timeAxis(model: RunModel, started: number, now: number, pixels: number)
     tint: isOpen(model) && opened !== null ? [seconds(opened), newest] : null,
     words: (x) => timeTick(Math.round(x), 1),
   };
+}
+
+/** The round step that cuts so many seconds into at most `parts`. */
+export function timeStep(seconds: number, parts: number): number {
+  return TIME_STEPS.find((each) => seconds / each <= parts) ?? 86_400;
 }
 
 /** The next round time at or above `seconds`. */

@@ -68,6 +68,22 @@ def test_steps_are_columns_and_what_is_missing_is_a_gap(store: MemoryStore) -> N
     assert [series["step"], series["total_steps"], series["epoch"]] == [[1, 2, 3], [9] * 3, [1] * 3]
 
 
+def test_each_point_lies_on_the_axes_that_were_asked_for_however_thin_the_line(store: MemoryStore) -> None:
+    add(
+        store,
+        {"type": "run_start", "data": {"splits": {"train": {"n": 90}}}},
+        *(step(number, train_loss=float(number)) for number in range(1, 10)),
+        {"type": "epoch_end", "epoch": 1, "phase": "val", "metrics": {"val_loss": 0.5}},
+    )
+    found = columns(store, "run", x=("images", "bytes"), points=4)
+    (steps,), (epochs,) = found["steps"], found["epochs"]
+    assert steps["x"]["images"] == pytest.approx([row * 10 for row in steps["row"]])
+    assert steps["x"]["bytes"] == [None] * len(steps["row"])
+    assert len(steps["row"]) < 9
+    assert epochs["x"] == {"images": [90], "bytes": [None]}
+    assert "x" not in columns(store, "run")["steps"][0]
+
+
 def test_one_metric_since_a_row_and_so_many_points(store: MemoryStore) -> None:
     add(store, *(step(number, train_loss=float(number), lr=0.1) for number in range(1, 101)))
     since = columns(store, "run", metric="lr", since=98)
