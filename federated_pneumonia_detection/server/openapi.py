@@ -43,7 +43,7 @@ def refuses(*statuses: int) -> Answers:
 
 
 _REASONS = {
-    400: "The body ended too early.",
+    400: "The body ended too early, or a header is malformed.",
     401: "A token is needed, and none that holds was sent.",
     403: "This origin or host may not do that.",
     404: "There is no such run.",
@@ -52,6 +52,7 @@ _REASONS = {
     410: "It was here, and was deleted.",
     413: "The body is too big.",
     415: "The body is not `application/json`.",
+    416: "The file has no such part.",
     422: "A parameter or the body is wrong; `errors` names every fault.",
     429: "Too many requests; `Retry-After` says when to try again.",
     503: "Not ready.",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from federated_pneumonia_detection.hub.axes import Axis
 from federated_pneumonia_detection.hub.errors import RunActive, RunElsewhere, UnknownRun
@@ -56,14 +59,59 @@ class RunList(msgspec.Struct, frozen=True):
     limit: int
 
 
+def _without_controls(text: str, *, but: str = "") -> str:
+    """Return `text` if it holds no control character: in a list or a terminal it would do something.
+
+    Raises:
+        ValueError: it holds one that is not among `but`.
+    """
+    for letter in text:
+        if unicodedata.category(letter) == "Cc" and letter not in but:
+            raise ValueError(f"it holds the control character U+{ord(letter):04X}; leave that out")
+    return text
+
+
+def _is_note(text: str) -> str:
+    return _without_controls(text, but="\n\t")
+
+
+_Word = Annotated[str, AfterValidator(_without_controls)]
+
+
 class RunEdit(StrictModel):
     """What may be changed about a run; what is left out stays as it is."""
 
-    name: str | None = Field(None, max_length=200, description="How the run is called in lists.")
-    tags: list[Annotated[str, Field(min_length=1, max_length=50)]] | None = Field(
+    name: _Word | None = Field(None, max_length=200, description="How the run is called in lists, in one line.")
+    tags: list[Annotated[_Word, Field(min_length=1, max_length=50)]] | None = Field(
         None, max_length=20, description="Words to find it by."
     )
-    notes: str | None = Field(None, max_length=10_000, description="Anything.")
+    notes: Annotated[str, AfterValidator(_is_note)] | None = Field(
+        None, max_length=10_000, description="Anything, in any number of lines."
+    )
+
+
+class _Output(FileResponse):
+    """A file of which a part may be asked for; a part that is none is a problem like any other."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the file, or the part.
+
+        Raises:
+            Problem: The `Range` header is none, or names nothing of the file.
+        """
+
+        async def send_if_well(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (400, 416):
+                length = Headers(raw=message["headers"]).get("content-range")
+                raise Problem(
+                    message["status"],
+                    "The Range header names no part of the file.",
+                    "One like bytes=0-999, or bytes=-4000 for the end; without one you get all of it.",
+                    headers={} if length is None else {"content-range": length},
+                )
+            await send(message)
+
+        await super().__call__(scope, receive, send_if_well)
 
 
 def _json(value: object) -> Response:
@@ -177,7 +225,7 @@ def delete_run(request: Request, run_id: RunId) -> Response:
 @router.get(
     "/{run_id}/log",
     summary="What the training process printed",
-    responses=text_answer("text/plain", "Standard output and error.") | refuses(403, 404),
+    responses=text_answer("text/plain", "Standard output and error.") | refuses(400, 403, 404, 416),
     response_class=Response,
 )
 def run_log(request: Request, run_id: RunId) -> Response:
@@ -189,7 +237,7 @@ def run_log(request: Request, run_id: RunId) -> Response:
         raise Problem(
             404, f"There is no output of run {run.run_id!r}.", "It is kept for runs that this server started."
         )
-    return FileResponse(output, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
+    return _Output(output, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
 
 
 @router.get(

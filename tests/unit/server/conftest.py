@@ -100,9 +100,13 @@ def hub() -> OneRun:
 
 
 @pytest.fixture
-async def client(settings: ServerSettings, hub: OneRun) -> AsyncIterator[httpx.AsyncClient]:
+def service(settings: ServerSettings, hub: OneRun) -> Service:
+    return Service(settings, hub, Supervisor(settings, lambda: hub))
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks to the application as `http://localhost:8000`."""
-    service = Service(settings, hub, Supervisor(settings, lambda: hub))
     app = create_app(service=service)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as speaking:

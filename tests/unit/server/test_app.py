@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from federated_pneumonia_detection.progress.messages import RunEdited, RunQueued
+from federated_pneumonia_detection.server.service import Service
 from federated_pneumonia_detection.server.settings import ServerSettings
 
 OWN = "http://localhost:8000"
@@ -215,6 +216,35 @@ async def test_a_run_that_has_ended_cannot_be_cancelled(client: httpx.AsyncClien
 
 async def test_the_output_of_a_run_that_is_not_ours_is_a_404(client: httpx.AsyncClient) -> None:
     _is_problem(await client.get("/api/runs/a-run/log"), 404)
+
+
+@pytest.mark.parametrize(("part", "status"), [("bytes=5-1", 400), ("lines=1-2", 400), ("bytes=900-", 416)])
+async def test_a_part_of_the_output_that_is_none_is_a_problem(
+    client: httpx.AsyncClient, service: Service, part: str, status: int
+) -> None:
+    output = service.supervisor.jobs.directory("a-run").output
+    output.parent.mkdir(parents=True)
+    output.write_text("epoch 1\n")
+    assert (await client.get("/api/runs/a-run/log", headers={"Range": "bytes=-2"})).text == "1\n"
+    answer = await client.get("/api/runs/a-run/log", headers={"Range": part})
+    assert "Range" in str(_is_problem(answer, status)["title"])
+    assert (answer.headers.get("content-range") == "bytes */8") == (status == 416)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [{"name": "a\nb"}, {"name": "\x1b[31m"}, {"tags": ["ok", "a\tb"]}, {"notes": "a\x00"}, {"notes": "a\r\x85"}],
+)
+async def test_a_control_character_is_no_part_of_a_name_or_a_note(
+    client: httpx.AsyncClient, hub: object, edit: dict[str, object]
+) -> None:
+    assert "control character" in str(_is_problem(await client.patch("/api/runs/latest", json=edit), 422))
+    assert hub.said == []  # type: ignore[attr-defined]
+
+
+async def test_a_note_has_lines_and_tabs(client: httpx.AsyncClient, hub: object) -> None:
+    assert (await client.patch("/api/runs/latest", json={"notes": "one\n\ttwo"})).status_code == 200
+    assert hub.said == [("a-run", RunEdited(notes="one\n\ttwo"))]  # type: ignore[attr-defined]
 
 
 async def test_health_readiness_and_numbers(client: httpx.AsyncClient) -> None:
