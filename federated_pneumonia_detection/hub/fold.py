@@ -329,13 +329,15 @@ class Folding:
         epoch = integer(message.get("epoch"))
         if client_id is not None or epoch is None:
             return
-        run.epoch = max(run.epoch, epoch)
+        if epoch > run.epoch:
+            run.epoch = epoch
         run.total_epochs = integer(message.get("total_epochs")) or run.total_epochs
         span = self._spans.get(epoch) or self._span(epoch)
         span.closed = later(span.closed, time) if span.closed else time or None
         if message.get("phase") == "val":
-            span.loss = number(mapping(message.get("metrics")).get("val_loss"))
-            self._curve.measured(mapping(message.get("metrics")), epoch, None)
+            metrics = mapping(message.get("metrics"))
+            span.loss = number(metrics.get("val_loss"))
+            self._curve.measured(metrics, epoch, None)
 
     def _step(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run

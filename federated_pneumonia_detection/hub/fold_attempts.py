@@ -65,13 +65,11 @@ class Curve:
         key = self.key_metric or next((name for name in KEY_METRICS if number(metrics.get(name)) is not None), None)
         if key is None or key not in metrics:
             return
-        value, is_told_again = number(metrics[key]), at in self.series
+        value, is_told_again, best = number(metrics[key]), at in self.series, self.best
         self.key_metric, self.series[at], self.is_new = key, value, True
         if is_told_again:
             self.best = _best(key, self.series)
-        elif value is not None and (
-            self.best is None or _rank(key, value, at) > _rank(key, self.best.value, self.best.at)
-        ):
+        elif value is not None and (best is None or _is_better(key, value, at, best)):
             self.best = Best(key, value, at)
 
 
@@ -227,6 +225,13 @@ def _best(key: str, series: Mapping[int, float | None]) -> Best | None:
         return None
     value, at = max(points, key=lambda point: _rank(key, *point))
     return Best(key, value, at)
+
+
+def _is_better(key: str, value: float, at: int, best: Best) -> bool:
+    # As by `_rank`, for each message there is.
+    if value == best.value:
+        return at < best.at
+    return value < best.value if key.endswith("loss") else value > best.value
 
 
 def _rank(key: str, value: float, at: int) -> tuple[float, int]:
