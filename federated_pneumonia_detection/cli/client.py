@@ -133,9 +133,18 @@ class Client:
         """Start a training of `kind`; its run id."""
         return str(self._ask("POST", f"/api/{kind}/train", json=body).json()["run_id"])
 
-    def cancel(self, run_id: str) -> None:
+    def cancel(self, run_id: str, *, reason: str | None = None, by: str | None = None) -> None:
         """Ask a run to stop."""
-        self._ask("POST", f"/api/runs/{run_id}/cancel", json={})
+        self._ask("POST", f"/api/runs/{run_id}/cancel", json=_said(reason=reason, by=by))
+
+    def pause(self, run_id: str, *, reason: str | None = None, by: str | None = None) -> None:
+        """Ask a run to wait."""
+        self._ask("POST", f"/api/runs/{run_id}/pause", json=_said(reason=reason, by=by))
+
+    def resume(self, run_id: str, number: int | None = None, *, by: str | None = None) -> dict[str, Any]:
+        """Let a run go on, one that has ended from the epoch or round `number`."""
+        body = {"from": number, **_said(by=by)}
+        return dict(self._ask("POST", f"/api/runs/{run_id}/resume", json=body).json())
 
     def prune(self, policy: Policy, *, checkpoints: bool, delete: bool) -> Pruned:
         """Let ended runs go that the policy does not keep, or say which would."""
@@ -188,3 +197,7 @@ class Client:
                 yield None
             offsets = [message["offset"] for message in page["messages"] if "offset" in message]
             cursor = {"after": max(offsets, default=cursor["after"]), "log_id": page["log_id"]}
+
+
+def _said(**given: str | None) -> dict[str, str]:
+    return {name: value for name, value in given.items() if value is not None}

@@ -7,6 +7,7 @@ import typer
 from federated_pneumonia_detection import __version__
 from federated_pneumonia_detection.cli import (
     config,
+    control,
     data,
     demo,
     doctor,
@@ -52,6 +53,9 @@ app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 app.command("watch")(watch.watch)
 app.command("runs")(runs.runs)
+app.command("stop")(control.stop)
+app.command("pause")(control.pause)
+app.command("resume")(control.resume)
 app.command("logs")(runs.logs)
 app.command("export")(runs.export)
 app.command("prune")(prune.prune)

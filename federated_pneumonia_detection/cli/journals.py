@@ -23,6 +23,7 @@ from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import MARKS, Line
 from federated_pneumonia_detection.progress.liveness import State, state
 from federated_pneumonia_detection.progress.reading import JournalReader
+from federated_pneumonia_detection.progress.slug import slug
 
 __all__ = ["Journals", "NoSuchRun"]
 
@@ -41,10 +42,16 @@ class NoSuchRun(LookupError):
 
 
 class Journals:
-    """The runs of one directory. Reads what is new each time it is asked."""
+    """The runs of one directory. Reads what is new each time it is asked.
 
-    def __init__(self, log_dir: Path) -> None:
+    Args:
+        log_dir: where the journals lie.
+        only: a run's id, where no other is of interest: of many runs, only its journals are read.
+    """
+
+    def __init__(self, log_dir: Path, *, only: str | None = None) -> None:
         self.log_dir = log_dir
+        self._names = "*.jsonl" if only is None else f"{slug(only)}*.jsonl"
         self._readers: dict[Path, JournalReader] = {}
         self._states: dict[str, RunState] = {}
 
@@ -85,7 +92,7 @@ class Journals:
     def _read(self) -> list[_Message]:
         """What was written to any journal since the last time, folded into the states of the runs."""
         try:
-            paths = sorted(path for path in self.log_dir.glob("*.jsonl") if not path.name.startswith("."))
+            paths = sorted(path for path in self.log_dir.glob(self._names) if not path.name.startswith("."))
         except OSError:
             paths = []
         streams = []

@@ -91,6 +91,11 @@ def _words(message: Mapping[str, Any]) -> str | None:
     elif kind == "training_cancelled":
         by = f" by {message['by']}" if message.get("by") else ""
         told = f"stopped{by}" + (f": {message['reason']}" if message.get("reason") else "")
+    elif kind == "training_paused":
+        by = f" by {message['by']}" if message.get("by") else ""
+        told = f"paused{by}" + (f": {message['reason']}" if message.get("reason") else "")
+    elif kind == "training_resumed":
+        told = "goes on" + (f", let by {message['by']}" if message.get("by") else "")
     elif kind == "alert":
         told = f"{message['level']}: {message['title']}. {message['text']}"
     elif kind == "withheld":

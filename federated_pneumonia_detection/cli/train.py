@@ -18,7 +18,7 @@ from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED
 if TYPE_CHECKING:
     from federated_pneumonia_detection.config import FederatedConfig, Kind, TrainingConfig
 
-__all__ = ["app"]
+__all__ = ["app", "finish", "shown"]
 
 app = typer.Typer(help="Train, and write progress where `fpd serve` and `fpd watch` find it.", no_args_is_help=True)
 
@@ -71,9 +71,9 @@ def centralized(
         progress_bar=False,
         allow_download=may_download,
     )
-    with _shown(log_dir, run):
+    with shown(log_dir, run):
         results = trainer.train(source, name, run_id=run)
-    _finish(results)
+    finish(results)
 
 
 @app.command()
@@ -132,9 +132,9 @@ def federated(
         allow_download=may_download,
         federation_dir=federation,
     )
-    with _shown(log_dir, run):
+    with shown(log_dir, run):
         results = trainer.train(source, name, run_id=run)
-    _finish(results)
+    finish(results)
 
 
 def _configuration(kind: Kind, path: Path | None, settings: list[str] | None, **given: Any) -> TrainingConfig:
@@ -210,15 +210,25 @@ def fetch(source: str | None) -> bool:
 
 
 @contextmanager
-def _shown(log_dir: Path, run_id: str) -> Iterator[None]:
-    """Show the run while the `with` block trains, from its journals, as `fpd watch` would."""
+def shown(log_dir: Path, run_id: str, *, after_attempt: int = 0) -> Iterator[None]:
+    """Show the run while the `with` block trains, from its journals, as `fpd watch` would.
+
+    Args:
+        log_dir: where they lie.
+        run_id: the run.
+        after_attempt: what was said in attempts up to this one is not shown.
+    """
     from federated_pneumonia_detection.cli.journals import Journals
     from federated_pneumonia_detection.cli.watch import follow
 
     over = threading.Event()
     typer.echo(f"Run {run_id}. To see it in a browser: fpd serve --log-dir {log_dir}")
     shower = threading.Thread(
-        target=follow, args=(Journals(log_dir), run_id), kwargs={"stop": over.is_set}, name="shower", daemon=True
+        target=follow,
+        args=(Journals(log_dir), run_id),
+        kwargs={"stop": over.is_set, "after_attempt": after_attempt},
+        name="shower",
+        daemon=True,
     )
     shower.start()
     try:
@@ -228,7 +238,7 @@ def _shown(log_dir: Path, run_id: str) -> Iterator[None]:
         shower.join(timeout=SHOWN_WITHIN_S)
 
 
-def _finish(results: dict[str, Any]) -> None:
+def finish(results: dict[str, Any]) -> None:
     """Say where the model is, and turn how the run ended into an exit code."""
     if results["status"] == "cancelled":
         raise typer.Exit(CANCELLED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -157,22 +157,43 @@ def _status(feed: Feed, run_id: str) -> str | None:
     return None if state is None else str(state["status"])
 
 
-def follow(feed: Feed, run_id: str, *, stop: Callable[[], bool] = lambda: False) -> str | None:
+def follow(feed: Feed, run_id: str, *, stop: Callable[[], bool] = lambda: False, after_attempt: int = 0) -> str | None:
     """Show a run until it ends, drawn afresh on a terminal, line by line on anything else.
 
     Args:
         feed: where it is read from.
         run_id: the run; it need not have begun.
         stop: asked when nothing comes; true ends it.
+        after_attempt: what was said in attempts up to this one is passed over, and so is how they ended.
 
     Returns:
         The status the run ended with; `None` if it was stopped before.
     """
+    shown = _After(feed, after_attempt) if after_attempt else feed
     if not sys.stdout.isatty():
-        return _plain(feed, run_id, stop)
+        return _plain(shown, run_id, stop)
     from rich.console import Console
 
-    return _live(feed, run_id, stop, Console())
+    return _live(shown, run_id, stop, Console())
+
+
+class _After:
+    """A feed without what was said in a run's first attempts."""
+
+    def __init__(self, feed: Feed, attempt: int) -> None:
+        self._feed, self._attempt = feed, attempt
+        self.runs = feed.runs
+
+    def run(self, run: str) -> dict[str, Any]:
+        state = self._feed.run(run)
+        if int(state.get("attempt") or 1) <= self._attempt:
+            raise LookupError(run)
+        return state
+
+    def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
+        for message in self._feed.messages(run_id):
+            if message is None or int(message.get("attempt") or 1) > self._attempt:
+                yield message
 
 
 def watch(

@@ -40,6 +40,7 @@ class Coordination:
         allow_download: whether PneumoniaMNIST may be fetched from its publisher when no source is named.
         reply_timeout_s: after so many seconds a hospital that has not answered counts as failed in its round.
         deals_out: whether hospitals on this machine share the source; else it is the coordinator's own, to judge by.
+        federation: the coordinator's directory of a run between machines; empty for any other.
         going_on: where an earlier attempt of the run is gone on from; `None` for a new run.
     """
 
@@ -52,6 +53,7 @@ class Coordination:
     allow_download: bool = True
     reply_timeout_s: float = 12 * 3600.0
     deals_out: bool = True
+    federation: str = ""
     going_on: GoingOn | None = None
 
     def run(self, source: str | Path | None, carry: Callable[[ServerRun, str], None]) -> dict[str, Any]:
@@ -134,6 +136,7 @@ class Coordination:
                 source=hospitals.source,
                 digest=hospitals.description["digest"],
                 config=self.config.model_dump(mode="json"),
+                federation=self.federation,
             )
             write_down(asked, folder, self.log_dir)
         model = GlobalModel(self.config, dataset, folder, about)

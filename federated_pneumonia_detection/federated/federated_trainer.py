@@ -165,7 +165,9 @@ class FederatedTrainer:
         going_on: GoingOn | None = None,
     ) -> dict[str, Any]:
         if config.engine == "superlink":
-            return self._over_superlink(source_path, experiment_name, config, run_id or new_run_id(experiment_name))
+            return self._over_superlink(
+                source_path, experiment_name, config, run_id or new_run_id(experiment_name), going_on
+            )
         from federated_pneumonia_detection.federated.coordination import Coordination
 
         coordination = Coordination(
@@ -182,11 +184,19 @@ class FederatedTrainer:
         return coordination.run(source_path, self._carry)
 
     def _over_superlink(
-        self, source_path: str | Path | None, experiment_name: str, config: FederatedConfig, run_id: str
+        self,
+        source_path: str | Path | None,
+        experiment_name: str,
+        config: FederatedConfig,
+        run_id: str,
+        going_on: GoingOn | None,
     ) -> dict[str, Any]:
         from federated_pneumonia_detection.federated.superlink.engine import run_superlink
         from federated_pneumonia_detection.federated.superlink.ticket import Ticket
 
+        federation = self.federation_dir
+        if going_on is not None and going_on.asked.federation:
+            federation = Path(going_on.asked.federation)
         try:
             found = find_source(source_path, allow_download=self.allow_download)
             here = None if found.path is None else str(found.path.absolute())
@@ -196,11 +206,13 @@ class FederatedTrainer:
                 config=config.model_dump(mode="json"),
                 source="phantoms" if found.kind == "phantoms" else here,
                 log_dir=str(self.progress_log_dir.absolute()),
-                checkpoint_dir=str(self.checkpoint_dir.absolute()),
+                checkpoint_dir=str((self.checkpoint_dir if going_on is None else going_on.folder).absolute()),
                 reply_timeout_s=self.reply_timeout_s,
                 connect_timeout_s=self.connect_timeout_s,
+                federation_dir=str(federation.absolute()),
+                from_round=None if going_on is None else going_on.number,
             )
-            return run_superlink(self.federation_dir, ticket)
+            return run_superlink(federation, ticket)
         except BaseException as error:
             self._tell_if_nobody_did(error, experiment_name, run_id)
             raise

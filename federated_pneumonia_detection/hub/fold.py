@@ -185,9 +185,10 @@ class Folding:
         say what it goes on from tells them.
         """
         current = self._run.attempt
-        if type_ in _OF_NO_ATTEMPT:
-            return current
         named = integer(told)
+        if type_ in _OF_NO_ATTEMPT:
+            # Only where a server lets an ended run go on it is of an attempt: the next one.
+            return current if type_ != "run_queued" or named is None else named
         if named is not None and named >= 1:
             return named
         if current > 1 and self._from is None and self._begun_s is not None and not _less(time_s, self._begun_s):
@@ -276,6 +277,7 @@ class Folding:
         run.mode = text(message.get("mode")) or run.mode
         run.total_epochs = run.total_epochs or integer(message.get("total_epochs"))
         run.total_rounds = run.total_rounds or integer(message.get("total_rounds"))
+        self._goes_on_from(message)
 
     def _run_start(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run

@@ -35,6 +35,7 @@ class Asked(msgspec.Struct, frozen=True):
         source: an absolute path, or `phantoms`.
         digest: SHA-256 of images and labels; empty where it is not known.
         config: every key of the configuration.
+        federation: the coordinator's directory of a run between machines; empty for any other.
     """
 
     run_id: str
@@ -43,6 +44,7 @@ class Asked(msgspec.Struct, frozen=True):
     source: str
     digest: str = ""
     config: dict[str, Any] = {}
+    federation: str = ""
     format: int = _FORMAT
 
     @property
@@ -128,14 +130,16 @@ def choose_point(asked: Asked, folder: Path, wanted: int | None) -> int:
     """The epoch or round to go on from: the one that is wanted, else the newest; 0 is the very start.
 
     Raises:
-        CannotGoOn: there is no checkpoint of it.
+        CannotGoOn: there is no checkpoint of it, or it was the last one.
     """
-    there = points(folder, asked.unit)
-    if wanted is None:
-        return there[-1] if there else 0
-    if wanted == 0 or wanted in there:
-        return wanted
-    unit = asked.unit
+    there, unit = points(folder, asked.unit), asked.unit
+    chosen = wanted if wanted is not None else there[-1] if there else 0
+    if asked.total and chosen >= asked.total and (wanted is None or chosen in there):
+        raise CannotGoOn(
+            asked.run_id, f"{unit} {chosen} was its last one; go on from an earlier one, or start a new run"
+        )
+    if wanted is None or wanted == 0 or wanted in there:
+        return chosen
     if not there:
         raise CannotGoOn(asked.run_id, f"there is no checkpoint of {unit} {wanted}, nor of any other; 0 starts over")
     known = f"{unit} {there[0]}" if len(there) == 1 else f"{unit}s {', '.join(map(str, there[:-1]))} and {there[-1]}"

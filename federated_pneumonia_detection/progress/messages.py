@@ -247,13 +247,18 @@ class Alert(Message, frozen=True, tag="alert", gc=False):
 
 
 class RunQueued(Message, frozen=True, tag="run_queued", gc=False):
-    """The server has accepted a run and will start it; `kind` is `centralized` or `federated`."""
+    """The server has accepted a run and will start it; `kind` is `centralized` or `federated`.
+
+    With an `attempt` it will let the run go on, from `from_epoch` or `from_round`, as `run_start` will say again.
+    """
 
     kind: str
     experiment_name: str
     mode: str
     total_epochs: int | UnsetType | None = UNSET
     total_rounds: int | UnsetType | None = UNSET
+    from_epoch: int | UnsetType | None = UNSET
+    from_round: int | UnsetType | None = UNSET
 
 
 class RunEdited(Message, frozen=True, tag="run_edited", gc=False):

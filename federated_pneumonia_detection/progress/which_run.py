@@ -43,6 +43,9 @@ class _Word(msgspec.Struct, gc=False):
     attempt: Any = None
 
 
+# What others say of a run, or of an attempt that they will start: nobody has begun anything by that.
+_SAID_ABOUT = frozenset({"run_queued", "run_edited", "alert", "client_failed"})
+
 _decode_word = msgspec.json.Decoder(_Word).decode
 
 
@@ -192,7 +195,7 @@ class _Part(msgspec.Struct):
                     self.take(word, told or attempt, client_id)
 
     def take(self, word: _Word, attempt: int, client_id: str | None) -> None:
-        if word.client_id != client_id or attempt < self.attempt:
+        if word.client_id != client_id or attempt < self.attempt or word.type in _SAID_ABOUT:
             return
         if attempt > max(self.attempt, 1):
             self._begin(attempt)

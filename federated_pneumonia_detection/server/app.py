@@ -25,8 +25,10 @@ from federated_pneumonia_detection.server import (
     health,
     ingest,
     openapi,
+    pausing,
     problems,
     pruning,
+    resuming,
     runs,
 )
 from federated_pneumonia_detection.server.access import session
@@ -129,6 +131,8 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
     for family in (
         runs,
         cancelling,
+        pausing,
+        resuming,
         pruning,
         events,
         centralized_endpoints,
@@ -158,6 +162,9 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
             RunState,
             Accepted,
             cancelling.CancelAnswer,
+            pausing.PauseAnswer,
+            resuming.ResumeAnswer,
+            resuming.Checkpoints,
             Pruned,
             PrunedRun,
             ingest.Acknowledged,
@@ -166,6 +173,8 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
         models=[
             runs.RunEdit,
             cancelling.CancelRequest,
+            pausing.PauseRequest,
+            resuming.ResumeRequest,
             pruning.PruneRequest,
             CentralizedRequest,
             FederatedRequest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -15,24 +16,35 @@ from starlette.responses import Response
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.progress.cancel import request_cancel
 from federated_pneumonia_detection.progress.messages import Alert
+from federated_pneumonia_detection.server.access.admission import holder_in
 from federated_pneumonia_detection.server.bodies import StrictModel, body_doc, read_body
 from federated_pneumonia_detection.server.events import RunId
 from federated_pneumonia_detection.server.openapi import Answers, refuses
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import Service, service_of
 
-__all__ = ["CancelAnswer", "CancelRequest", "router"]
+__all__ = [
+    "SOMEBODY",
+    "CancelAnswer",
+    "CancelRequest",
+    "by_whom",
+    "hears",
+    "refuse_elsewhere",
+    "refuse_ended",
+    "router",
+]
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
 HEARD_WITHIN_S = 1.2
+SOMEBODY = "somebody at this machine"
 
 
 class CancelRequest(StrictModel):
     """Why, and who asks. Both may be left out."""
 
     reason: str = Field("stopped by hand", min_length=1, max_length=500, description="Why.")
-    by: str = Field("somebody at this machine", min_length=1, max_length=200, description="Who asks.")
+    by: str = Field(SOMEBODY, min_length=1, max_length=200, description="Who asks; a token's name wins.")
 
 
 class CancelAnswer(msgspec.Struct, frozen=True):
@@ -65,26 +77,51 @@ async def cancel_run(request: Request, run_id: RunId) -> Response:
     run = service.run(run_id)
     asked = await read_body(request, CancelRequest)
     if run.status != "cancelled":
-        await run_in_threadpool(_cancel, service, run, asked)
+        await run_in_threadpool(_cancel, service, run, asked.reason, by_whom(request, asked.by))
     now = service.hub.run(run.run_id) or run
     when = now.cancel_asked or run.cancel_asked or datetime.now(UTC).isoformat(timespec="microseconds")
     answer = CancelAnswer(run.run_id, now.status, when)
     return Response(msgspec.json.encode(answer), status_code=202, media_type="application/json")
 
 
-def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
-    if run.status in ("completed", "failed"):
+def by_whom(request: Request, said: str) -> str:
+    """Who asks: the name of the token that was shown, where one was, else who it says it is."""
+    holder = holder_in(request.scope)
+    return said if holder is None or not holder.token_id else holder.name
+
+
+def refuse_ended(run: RunState, done: str) -> None:
+    """Refuse to do to a run what only one that goes on can be `done`.
+
+    Raises:
+        Problem: 409, it has ended.
+    """
+    if run.status in ("completed", "failed", "cancelled"):
         raise Problem(
-            409, f"Run {run.run_id!r} has ended already ({run.status}).", "Only a run that goes on is stopped."
+            409, f"Run {run.run_id!r} has ended already ({run.status}).", f"Only a run that goes on is {done}."
         )
-    ours = service.supervisor.cancel(run.run_id, reason=asked.reason, by=asked.by)
-    if not ours and service.hub.is_elsewhere(run.run_id):
+
+
+def refuse_elsewhere(service: Service, run: RunState, do: str) -> None:
+    """Refuse what has to be asked beside a run's journals, where they are not here.
+
+    Raises:
+        Problem: 409, they lie with another server.
+    """
+    if service.hub.is_elsewhere(run.run_id):
         raise Problem(
             409,
             f"Run {run.run_id!r} cannot be reached: its journals lie with another server on the same database.",
-            "Cancel it through that server, or stop it where it was started; what becomes of it is seen here.",
+            f"{do} it through that server, or stop it where it was started; what becomes of it is seen here.",
         )
-    if not ours and not _hears(service, run.run_id):
+
+
+def _cancel(service: Service, run: RunState, reason: str, by: str) -> None:
+    refuse_ended(run, "stopped")
+    ours = service.supervisor.cancel(run.run_id, reason=reason, by=by)
+    if not ours:
+        refuse_elsewhere(service, run, "Cancel")
+    if not ours and not hears(service, run.run_id, "cancel"):
         raise Problem(
             409,
             f"Run {run.run_id!r} cannot hear: this server did not start it, and its logger does not listen.",
@@ -92,19 +129,22 @@ def _cancel(service: Service, run: RunState, asked: CancelRequest) -> None:
         )
     if run.cancel_asked is None:
         if not ours:
-            request_cancel(service.settings.log_dir, run.run_id, reason=asked.reason, by=asked.by)
+            request_cancel(service.settings.log_dir, run.run_id, reason=reason, by=by)
         # Into the log, so that every page says "stopping" and who asked, not only the one where the button was pressed.
-        told = Alert(level="info", title="Stop asked", text=f"by {asked.by}: {asked.reason}", about="cancel")
+        told = Alert(level="info", title="Stop asked", text=f"by {by}: {reason}", about="cancel")
         with suppress(OSError):  # the request itself stands; a disk that is full must not hide that it was heard
             service.hub.say(run.run_id, told)
 
 
-def _hears(service: Service, run_id: str) -> bool:
-    """Whether a run listens. The hub looks at who writes twice a second; a run that has just begun is waited for."""
+def hears(service: Service, run_id: str, what: Literal["cancel", "pause"]) -> bool:
+    """Whether a run listens to requests of that kind.
+
+    The hub looks at who writes twice a second; a run that has just begun is waited for.
+    """
     deadline = time.monotonic() + HEARD_WITHIN_S
     while True:
         run = service.hub.run(run_id)
-        if run is not None and run.hears_cancel:
+        if run is not None and (run.hears_cancel if what == "cancel" else run.hears_pause):
             return True
         if time.monotonic() > deadline:
             return False

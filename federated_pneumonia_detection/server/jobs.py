@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -25,6 +26,8 @@ _T = TypeVar("_T")
 LAST_LINES = 30
 LAST_BYTES = 16_384
 _LONGEST = 1 << 20
+# Of an attempt that has ended, what the next one goes on with: what was printed, and where the checkpoints lie.
+_KEPT = ("output.log", "checkpoints.json")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -37,6 +40,8 @@ class Job(msgspec.Struct, frozen=True):
         total: epochs, or rounds.
         created: when, in seconds since 1970: queued jobs start in this order.
         command: what is started.
+        attempt: which attempt of the run it is.
+        from_point: the last epoch or round that this attempt keeps of those before it.
     """
 
     run_id: str
@@ -45,6 +50,8 @@ class Job(msgspec.Struct, frozen=True):
     total: int
     created: float
     command: tuple[str, ...]
+    attempt: int = 1
+    from_point: int = 0
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -194,6 +201,30 @@ class Jobs:
         except OSError:
             shutil.rmtree(made, ignore_errors=True)
             raise
+        return directory
+
+    def add_again(self, job: Job, config_yaml: str) -> JobDirectory:
+        """Write a job down for a further attempt of a run; what the attempts before have printed is kept.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        directory = self.directory(job.run_id)
+        old = self.path / f".old-{directory.path.name}"
+        shutil.rmtree(old, ignore_errors=True)
+        try:
+            directory.path.rename(old)
+        except FileNotFoundError:  # nothing was written down of the attempts before
+            return self.add(job, config_yaml)
+        try:
+            self.add(job, config_yaml)
+        except OSError:
+            old.rename(directory.path)
+            raise
+        for name in _KEPT:
+            with suppress(OSError):
+                (old / name).rename(directory.path / name)
+        shutil.rmtree(old, ignore_errors=True)
         return directory
 
     def all(self) -> Iterator[tuple[Job, JobDirectory]]:

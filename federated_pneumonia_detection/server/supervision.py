@@ -89,6 +89,8 @@ class Supervisor:
         self._hub = hub
         self._tracked: dict[str, _Tracked] = {}
         self._lock = threading.Lock()
+        # Held while somebody lets an ended run go on: twice is once.
+        self._again = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
         # When the directory of jobs last changed, as far as its jobs are known.
@@ -141,8 +143,27 @@ class Supervisor:
         Raises:
             OSError: it cannot be written down.
         """
-        directory = self.jobs.add(job, config_yaml)
-        hub = self._hub()
+        self._take(job, self.jobs.add(job, config_yaml))
+
+    def submit_again(self, job: Job, config_yaml: str) -> bool:
+        """Take a job that lets an ended run go on; otherwise as `submit`.
+
+        Returns:
+            Whether it was taken: not where the run goes on already.
+
+        Raises:
+            OSError: it cannot be written down.
+        """
+        with self._again:
+            if job.run_id in self._tracked or self.jobs.directory(job.run_id).goes_on():
+                return False
+            # What was asked of the attempt before is not meant for this one.
+            clear(self._settings.log_dir, job.run_id)
+            self._take(job, self.jobs.add_again(job, config_yaml))
+        return True
+
+    def _take(self, job: Job, directory: JobDirectory) -> None:
+        hub, is_again = self._hub(), job.attempt > 1
         hub.expect(job.run_id, experiment_name=job.experiment_name, mode=job.kind, total=job.total)
         hub.say(
             job.run_id,
@@ -152,6 +173,9 @@ class Supervisor:
                 mode=job.kind,
                 total_epochs=job.total if job.kind == "centralized" else UNSET,
                 total_rounds=job.total if job.kind == "federated" else UNSET,
+                attempt=job.attempt if is_again else UNSET,
+                from_epoch=job.from_point if is_again and job.kind == "centralized" else UNSET,
+                from_round=job.from_point if is_again and job.kind == "federated" else UNSET,
             ),
         )
         if self.jobs.are_kept:

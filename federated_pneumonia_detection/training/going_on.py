@@ -72,8 +72,6 @@ def find_going_on(
     """
     asked, folder = find_asked(run_id, log_dir, checkpoint_dir)
     at = choose_point(asked, folder, number)
-    if asked.total and at >= asked.total:
-        raise CannotGoOn(run_id, f"{asked.unit} {at} was its last one; go on from an earlier one, or start a new run")
     try:
         config = make_config(asked.config, asked.kind)
     except ConfigError as error:

@@ -14,6 +14,8 @@ export interface RunQueued {
   readonly mode: string;
   readonly total_epochs?: number | null;
   readonly total_rounds?: number | null;
+  readonly from_epoch?: number | null;
+  readonly from_round?: number | null;
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;

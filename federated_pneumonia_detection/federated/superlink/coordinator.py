@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
@@ -12,6 +12,9 @@ from federated_pneumonia_detection.federated.environment import quiet
 from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled, SuperLinkLost
 from federated_pneumonia_detection.federated.superlink.signals import Signalled, heard
 from federated_pneumonia_detection.federated.superlink.ticket import Desk, Result, Ticket
+
+if TYPE_CHECKING:
+    from federated_pneumonia_detection.training.going_on import GoingOn
 
 __all__ = ["app"]
 
@@ -60,6 +63,8 @@ def _run(grid: Grid, ticket: Ticket) -> dict[str, object]:
         checkpoint_dir=Path(ticket.checkpoint_dir),
         reply_timeout_s=ticket.reply_timeout_s,
         deals_out=False,
+        federation=ticket.federation_dir,
+        going_on=_going_on(ticket),
     )
 
     def carry(run: ServerRun, source: str) -> None:
@@ -71,6 +76,16 @@ def _run(grid: Grid, ticket: Ticket) -> dict[str, object]:
                 raise _what_it_means(signalled, run.rounds_done, ticket.run_id) from None
 
     return coordination.run(ticket.source, carry)
+
+
+def _going_on(ticket: Ticket) -> GoingOn | None:
+    from federated_pneumonia_detection.training.going_on import find_going_on
+
+    if ticket.from_round is None:
+        return None
+    return find_going_on(
+        ticket.run_id, log_dir=ticket.log_dir, checkpoint_dir=ticket.checkpoint_dir, number=ticket.from_round
+    )
 
 
 def _what_it_means(signalled: Signalled, rounds_done: int, run_id: str) -> FederatedError:

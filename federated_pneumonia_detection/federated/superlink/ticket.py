@@ -35,6 +35,8 @@ class Ticket(msgspec.Struct, frozen=True):
         checkpoint_dir: where its models go.
         reply_timeout_s: after so long a hospital that has not answered counts as failed in its round.
         connect_timeout_s: how long the hospitals have to connect.
+        federation_dir: the coordinator's directory, by which the run can go on later.
+        from_round: the round after which an earlier attempt of the run is gone on from; `None` for a new run.
     """
 
     run_id: str
@@ -45,6 +47,8 @@ class Ticket(msgspec.Struct, frozen=True):
     checkpoint_dir: str
     reply_timeout_s: float
     connect_timeout_s: float
+    federation_dir: str = ""
+    from_round: int | None = None
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -60,6 +60,8 @@ async def test_a_foreign_origin_may_nothing(client: httpx.AsyncClient, origin: s
         ("POST", "/api/centralized/train"),
         ("POST", "/api/federated/train"),
         ("POST", "/api/runs/a-run/cancel"),
+        ("POST", "/api/runs/a-run/pause"),
+        ("POST", "/api/runs/a-run/resume"),
         ("PATCH", "/api/runs/a-run"),
         ("DELETE", "/api/runs/a-run"),
     ],
@@ -143,11 +145,6 @@ async def test_an_unknown_path_below_api_or_ws_is_a_404_and_never_the_page(
     _is_problem(await client.get(path, headers={"accept": "text/html"}), 404)
 
 
-@pytest.mark.parametrize("path", ["/api/runs/a-run/pause", "/api/runs/a-run/resume", "/api/injest"])
-async def test_what_comes_later_is_a_404(client: httpx.AsyncClient, path: str) -> None:
-    _is_problem(await client.post(path, json={}), 404)
-
-
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [("DELETE", "/api/runs", "GET"), ("GET", "/api/centralized/train", "POST"), ("POST", "/api/runs/a-run", "DELETE")],
@@ -212,6 +209,11 @@ async def test_an_export_is_a_file(client: httpx.AsyncClient) -> None:
 
 async def test_a_run_that_has_ended_cannot_be_cancelled(client: httpx.AsyncClient) -> None:
     assert "completed" in str(_is_problem(await client.post("/api/runs/a-run/cancel"), 409)["title"])
+
+
+@pytest.mark.parametrize("what", ["pause", "resume"])
+async def test_a_run_that_is_complete_neither_waits_nor_goes_on(client: httpx.AsyncClient, what: str) -> None:
+    assert _is_problem(await client.post(f"/api/runs/a-run/{what}"), 409)["title"]
 
 
 async def test_the_output_of_a_run_that_is_not_ours_is_a_404(client: httpx.AsyncClient) -> None:
