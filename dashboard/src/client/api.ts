@@ -137,6 +137,35 @@ export async function cancelRun(runId: string, reason?: string): Promise<void> {
   await send("POST", `${runPath(runId)}/cancel`, reason === undefined ? {} : { reason });
 }
 
+export async function pauseRun(runId: string, reason?: string): Promise<void> {
+  await send("POST", `${runPath(runId)}/pause`, reason === undefined ? {} : { reason });
+}
+
+export interface Resumed {
+  /** `goes_on`: it waited; `again`: it had ended, and goes on as another attempt. */
+  readonly how: "goes_on" | "again";
+  readonly attempt: number;
+  readonly from_point: number | null;
+}
+
+/** Lets a run go on: one that waits at once, one that has ended from an epoch or a round. */
+export function resumeRun(runId: string, from?: number): Promise<Resumed> {
+  return send<Resumed>("POST", `${runPath(runId)}/resume`, from === undefined ? {} : { from });
+}
+
+/** From where a run could go on. */
+export interface Checkpoints {
+  readonly unit: "epoch" | "round";
+  readonly points: readonly number[];
+  readonly total: number | null;
+  /** Why it cannot go on now; `null` where it can. */
+  readonly why_not: string | null;
+}
+
+export function getCheckpoints(runId: string, signal?: AbortSignal): Promise<Checkpoints> {
+  return get<Checkpoints>(`${runPath(runId)}/checkpoints`, signal);
+}
+
 export async function deleteRun(runId: string): Promise<void> {
   await ask(runPath(runId), { method: "DELETE" });
 }

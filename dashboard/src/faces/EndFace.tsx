@@ -1,5 +1,11 @@
 import { Button } from "@mantine/core";
-import { IconCheck, IconChevronDown, IconChevronRight, IconCopy } from "@tabler/icons-react";
+import {
+  IconCheck,
+  IconChevronDown,
+  IconChevronRight,
+  IconCopy,
+  IconPlayerTrackNext,
+} from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "wouter";
 import type { RunModel, Sentence } from "../client/model";
@@ -11,13 +17,15 @@ interface Props {
   model: RunModel;
   sentence: Sentence;
   onShowLog: () => void;
+  /** Asks from where the run shall go on. */
+  onGoOn: () => void;
 }
 
 /** How many lines of the detail are shown before one asks for all. */
 const LINES = 6;
 
 /** A run that failed, was stopped or lost: the reason first, then what is safe, then the detail, folded. */
-export function EndFace({ model, sentence, onShowLog }: Props) {
+export function EndFace({ model, sentence, onShowLog, onGoOn }: Props) {
   const operates = useMayOperate();
   const notice = endNotice(model, sentence);
   if (!notice) return null;
@@ -26,7 +34,12 @@ export function EndFace({ model, sentence, onShowLog }: Props) {
       <Notice notice={notice} />
       <div className="end-actions">
         {operates && (
-          <Button component={Link} href={`/new?from=${encodeURIComponent(model.runId)}`}>
+          <Button onClick={onGoOn} leftSection={<IconPlayerTrackNext size={16} stroke={1.75} />}>
+            Go on…
+          </Button>
+        )}
+        {operates && (
+          <Button variant="default" component={Link} href={`/new?from=${encodeURIComponent(model.runId)}`}>
             Run again with changes
           </Button>
         )}

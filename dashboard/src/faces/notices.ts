@@ -152,5 +152,5 @@ export function stopWords(model: RunModel): string {
     ? `The best so far (${unit} ${model.best.at}) is kept.`
     : "Nothing has been validated yet, so there is no best checkpoint.";
   const lost = at > 0 && model.best?.at !== at ? `What ${unit} ${at} has done is lost.` : "";
-  return [ends, kept, lost, "This cannot be undone."].filter(Boolean).join(" ");
+  return [ends, kept, lost, "Later it can go on from a checkpoint."].filter(Boolean).join(" ");
 }

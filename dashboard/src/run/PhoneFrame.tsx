@@ -9,6 +9,8 @@ import {
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import type { RunModel, Sentence } from "../client/model";
+import { PauseButton } from "./PauseButton";
+import type { Pausing } from "./pause";
 import { StatusSentence, StopButton, useCopyLink } from "./RunHeader";
 import { PhantomBanner, StateBadge } from "./StateBadge";
 import type { StateBadge as Badge } from "./state";
@@ -30,13 +32,14 @@ interface Props {
   sentence: Sentence | null;
   badge: Badge;
   onStop: (() => void) | null;
+  pausing: Pausing;
   /** How it ended, in its place. */
   end: ReactNode;
   tabs: Readonly<Record<Tab, () => ReactNode>>;
 }
 
 /** One column and four tabs at the foot (picture 06). */
-export function PhoneFrame({ model, sentence, badge, onStop, end, tabs }: Props) {
+export function PhoneFrame({ model, sentence, badge, onStop, pausing, end, tabs }: Props) {
   const [tab, setTab] = useParam("tab", TABS, "now");
   return (
     <div className="run-page phone" data-federated={model.federated}>
@@ -50,7 +53,7 @@ export function PhoneFrame({ model, sentence, badge, onStop, end, tabs }: Props)
       </header>
       {end}
       {tabs[tab]()}
-      {tab === "now" && <PhoneActions model={model} onStop={onStop} />}
+      {tab === "now" && <PhoneActions model={model} onStop={onStop} pausing={pausing} />}
       <nav className="phone-tabs" aria-label="Parts of this run">
         {TABS.map((each) => {
           const { word, icon: Icon } = LABELS[each];
@@ -74,7 +77,7 @@ export function PhoneFrame({ model, sentence, badge, onStop, end, tabs }: Props)
   );
 }
 
-function PhoneActions({ model, onStop }: { model: RunModel; onStop: (() => void) | null }) {
+function PhoneActions({ model, onStop, pausing }: Pick<Props, "model" | "onStop" | "pausing">) {
   const { copied, copy } = useCopyLink();
   const share = () => {
     // Where the phone has a share sheet, that is what "share" means; else the link is copied.
@@ -83,6 +86,7 @@ function PhoneActions({ model, onStop }: { model: RunModel; onStop: (() => void)
   };
   return (
     <div className="phone-actions">
+      <PauseButton model={model} pausing={pausing} />
       {!model.end && <StopButton model={model} onStop={onStop} />}
       <Button
         variant="default"

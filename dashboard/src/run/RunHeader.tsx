@@ -5,6 +5,8 @@ import { Link } from "wouter";
 import { exportUrl } from "../client/api";
 import type { RunModel, Sentence } from "../client/model";
 import { useMayOperate } from "../hooks/useSession";
+import { PauseButton } from "./PauseButton";
+import type { Pausing } from "./pause";
 import { PhantomBanner, StateBadge } from "./StateBadge";
 import { metaWords } from "./setup";
 import type { StateBadge as Badge } from "./state";
@@ -17,10 +19,11 @@ interface Props {
   badge: Badge;
   /** Opens the question; `null` where there is nothing to stop. */
   onStop: (() => void) | null;
+  pausing: Pausing;
 }
 
 /** The run's name, its state in a word, what it is, and what one can do with it; below it the status sentence. */
-export function RunHeader({ model, sentence, badge, onStop }: Props) {
+export function RunHeader({ model, sentence, badge, onStop, pausing }: Props) {
   return (
     <header className="run-header">
       <div className="run-top">
@@ -38,7 +41,7 @@ export function RunHeader({ model, sentence, badge, onStop }: Props) {
           <PhantomBanner phantom={model.data.phantom} key={`phantom ${badge.word}`} />
           <Meta model={model} key={badge.word} />
         </div>
-        <Actions model={model} onStop={onStop} />
+        <Actions model={model} onStop={onStop} pausing={pausing} />
       </div>
       {sentence && <StatusSentence sentence={sentence} />}
     </header>
@@ -90,7 +93,7 @@ export function useCopyLink(): { copied: boolean; copy: () => void } {
   };
 }
 
-function Actions({ model, onStop }: { model: RunModel; onStop: (() => void) | null }) {
+function Actions({ model, onStop, pausing }: Pick<Props, "model" | "onStop" | "pausing">) {
   const { copied, copy } = useCopyLink();
   const id = model.runId;
   const operates = useMayOperate();
@@ -132,6 +135,7 @@ function Actions({ model, onStop }: { model: RunModel; onStop: (() => void) | nu
           Run again
         </Button>
       )}
+      <PauseButton model={model} pausing={pausing} />
       {!model.end && <StopButton model={model} onStop={onStop} />}
     </div>
   );

@@ -12,6 +12,7 @@ import { EndFace } from "../faces/EndFace";
 import "../faces/faces.css";
 import { LogDialog } from "../faces/LogDialog";
 import { endNotice } from "../faces/notices";
+import { ResumeDialog } from "../faces/ResumeDialog";
 import { StopDialog } from "../faces/StopDialog";
 import { FederatedScreen } from "../federated/FederatedScreen";
 import { phoneFederated } from "../federated/PhoneFederated";
@@ -20,6 +21,7 @@ import { useMayOperate } from "../hooks/useSession";
 import { CentralisedScreen } from "./CentralisedScreen";
 import { phoneCentralised } from "./PhoneCentralised";
 import { PhoneFrame } from "./PhoneFrame";
+import { usePausing } from "./pause";
 import { RunHeader, useCopyLink } from "./RunHeader";
 import "./run.css";
 import { badgeOf } from "./state";
@@ -42,6 +44,7 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
   const [cursor] = useState(() => new Cursor());
   useCursorInUrl(cursor);
   const [stopping, setStopping] = useState(false);
+  const [resuming, setResuming] = useState(false);
   const [logShown, setLogShown] = useState(false);
   // An end that was there when the page was opened stands in its place; one that comes live must move nothing.
   const [endInPlace, setEndInPlace] = useState(model.end !== null);
@@ -63,13 +66,18 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
   const silentSince = quiet !== null && model.lastHeard !== null ? clockTime(model.lastHeard) : null;
   const age = away ? `${durationWords(now - away.since)} old` : null;
   const onStop = model.end || model.cancelAsked ? null : () => setStopping(true);
+  const pausing = usePausing(model, view.refresh);
+  const canGoOn = model.end !== null && model.end.status !== "completed";
   const link = useCopyLink();
   useShortcut("Shift+S", "stop the run (asks first)", () => onStop?.(), "In a run", useMayOperate());
+  useShortcut("Shift+P", "pause the run, or let it go on", pausing.toggle, "In a run", useMayOperate());
   useShortcut("l", "copy a link to this moment", link.copy, "In a run");
 
   const showLog = () => setLogShown(true);
   const ended = endInPlace && endNotice(model, sentence) !== null;
-  const end = ended ? <EndFace model={model} sentence={sentence} onShowLog={showLog} /> : null;
+  const end = ended ? (
+    <EndFace model={model} sentence={sentence} onShowLog={showLog} onGoOn={() => setResuming(true)} />
+  ) : null;
   // The end stands in the place of the sentence: the reason is said once.
   const header = end ? null : sentence;
   const arriving = view.complete || !view.told ? null : model.federated ? view.told.round : view.told.epoch;
@@ -85,6 +93,7 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
           sentence={header}
           badge={badge}
           onStop={onStop}
+          pausing={pausing}
           end={end}
           tabs={
             model.federated
@@ -94,7 +103,7 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
         />
       ) : (
         <div className="run-page" data-federated={model.federated}>
-          <RunHeader model={model} sentence={header} badge={badge} onStop={onStop} />
+          <RunHeader model={model} sentence={header} badge={badge} onStop={onStop} pausing={pausing} />
           {end}
           {model.federated ? (
             <FederatedScreen key={begun} {...screen} told={told} />
@@ -118,6 +127,14 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
         }}
       />
       <StopDialog model={model} opened={stopping} onClose={() => setStopping(false)} onAsked={view.refresh} />
+      <ResumeDialog
+        runId={model.runId}
+        name={model.name}
+        attempt={model.attempt}
+        opened={resuming && canGoOn}
+        onClose={() => setResuming(false)}
+        onAsked={view.refresh}
+      />
       <LogDialog runId={model.runId} opened={logShown} onClose={() => setLogShown(false)} />
     </>
   );

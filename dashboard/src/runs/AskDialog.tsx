@@ -1,8 +1,9 @@
 import { Button, Group, Modal } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Notice } from "../app/Notice";
-import { cancelRun, deleteRun, type Problem } from "../client/api";
+import { cancelRun, deleteRun, type Problem, pauseRun, resumeRun } from "../client/api";
 import type { RunState } from "../client/state";
+import { ResumeDialog } from "../faces/ResumeDialog";
 import type { RowAction } from "./RunMenu";
 import { runName } from "./row";
 
@@ -12,32 +13,92 @@ interface Props {
   readonly close: () => void;
 }
 
-/** Asks before a run is stopped or deleted, and says what is kept. */
+interface Question {
+  readonly verb: string;
+  readonly words: string;
+  readonly no: string;
+  readonly yes: string;
+  readonly color: "bad" | undefined;
+  readonly act: (runId: string) => Promise<unknown>;
+}
+
+const QUESTIONS: Readonly<Record<Exclude<RowAction, "resume">, Question>> = {
+  stop: {
+    verb: "Stop",
+    words:
+      "It ends after the current batch. The best checkpoint so far is kept; the open epoch or round is lost. Later it can go on from a checkpoint.",
+    no: "Keep training",
+    yes: "Stop run",
+    color: "bad",
+    act: (runId) => cancelRun(runId),
+  },
+  pause: {
+    verb: "Pause",
+    words: "It waits after the current batch, and holds its memory meanwhile. Nothing is lost.",
+    no: "Keep training",
+    yes: "Pause run",
+    color: undefined,
+    act: (runId) => pauseRun(runId),
+  },
+  go_on: {
+    verb: "Go on with",
+    words: "It goes on where it waits, with the next batch.",
+    no: "Let it wait",
+    yes: "Go on",
+    color: undefined,
+    act: (runId) => resumeRun(runId),
+  },
+  delete: {
+    verb: "Delete",
+    words:
+      "Its messages, its document and its output are deleted. Its checkpoints stay where they are. This cannot be undone.",
+    no: "Keep it",
+    yes: "Delete run",
+    color: "bad",
+    act: (runId) => deleteRun(runId),
+  },
+};
+
+/** Asks before something is done to a run, and says what is kept. */
 export function AskDialog({ asked, close }: Props) {
   const client = useQueryClient();
-  const act = useMutation<void, Problem, { action: RowAction; run: RunState }>({
-    mutationFn: ({ action, run }) => (action === "stop" ? cancelRun(run.run_id) : deleteRun(run.run_id)),
+  const done = () => void client.invalidateQueries();
+  const resume = asked?.action === "resume" ? asked.run : null;
+  return (
+    <>
+      <Ask asked={asked?.action === "resume" ? null : asked} close={close} done={done} />
+      <ResumeDialog
+        runId={resume?.run_id ?? ""}
+        name={resume === null ? "" : runName(resume)}
+        attempt={resume?.attempt ?? 1}
+        opened={resume !== null}
+        onClose={close}
+        onAsked={done}
+      />
+    </>
+  );
+}
+
+function Ask({ asked, close, done }: Props & { readonly done: () => void }) {
+  const act = useMutation<unknown, Problem, { question: Question; run: RunState }>({
+    mutationFn: ({ question, run }) => question.act(run.run_id),
     onSuccess: () => {
-      void client.invalidateQueries();
+      done();
       close();
     },
   });
-  const stop = asked?.action === "stop";
+  const question = asked === null || asked.action === "resume" ? null : QUESTIONS[asked.action];
   return (
     <Modal
-      opened={asked !== null}
+      opened={question !== null}
       onClose={() => {
         act.reset();
         close();
       }}
-      title={asked === null ? "" : `${stop ? "Stop" : "Delete"} ${runName(asked.run)}?`}
+      title={asked === null || question === null ? "" : `${question.verb} ${runName(asked.run)}?`}
       closeButtonProps={{ "aria-label": "Close" }}
     >
-      <p className="text2">
-        {stop
-          ? "It ends after the current batch. The best checkpoint so far is kept; the open epoch or round is lost. This cannot be undone."
-          : "Its messages, its document and its output are deleted. Its checkpoints stay where they are. This cannot be undone."}
-      </p>
+      <p className="text2">{question?.words}</p>
       {act.error !== null && (
         <Notice color="bad" title={act.error.title} mt="md">
           {act.error.detail}
@@ -45,10 +106,14 @@ export function AskDialog({ asked, close }: Props) {
       )}
       <Group justify="flex-end" mt="xl" gap="sm">
         <Button variant="default" onClick={close} data-autofocus>
-          {stop ? "Keep training" : "Keep it"}
+          {question?.no}
         </Button>
-        <Button color="bad" loading={act.isPending} onClick={() => asked !== null && act.mutate(asked)}>
-          {stop ? "Stop run" : "Delete run"}
+        <Button
+          {...(question?.color ? { color: question.color } : {})}
+          loading={act.isPending}
+          onClick={() => asked !== null && question !== null && act.mutate({ question, run: asked.run })}
+        >
+          {question?.yes}
         </Button>
       </Group>
     </Modal>

@@ -1,12 +1,21 @@
 import { ActionIcon, Menu } from "@mantine/core";
-import { IconDots, IconDownload, IconLink, IconPlayerStop, IconTrash } from "@tabler/icons-react";
+import {
+  IconDots,
+  IconDownload,
+  IconLink,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconPlayerStop,
+  IconPlayerTrackNext,
+  IconTrash,
+} from "@tabler/icons-react";
 import { exportUrl } from "../client/api";
 import type { RunState } from "../client/state";
 import { useMayOperate } from "../hooks/useSession";
 import { isLive } from "./placement";
 import { runName } from "./row";
 
-export type RowAction = "stop" | "delete";
+export type RowAction = "stop" | "delete" | "pause" | "go_on" | "resume";
 
 interface Props {
   readonly run: RunState;
@@ -49,6 +58,21 @@ export function RunMenu({ run, ask, size = 28 }: Props) {
           Export as JSON Lines
         </Menu.Item>
         {operates && <Menu.Divider />}
+        {operates && isLive(run) && run.paused === null && run.hears_pause && run.cancel_asked === null && (
+          <Menu.Item leftSection={<IconPlayerPause size={16} />} onClick={() => ask("pause", run)}>
+            Pause run
+          </Menu.Item>
+        )}
+        {operates && isLive(run) && run.paused !== null && (
+          <Menu.Item leftSection={<IconPlayerPlay size={16} />} onClick={() => ask("go_on", run)}>
+            Let it go on
+          </Menu.Item>
+        )}
+        {operates && !isLive(run) && run.status !== "completed" && (
+          <Menu.Item leftSection={<IconPlayerTrackNext size={16} />} onClick={() => ask("resume", run)}>
+            Go on…
+          </Menu.Item>
+        )}
         {operates && isLive(run) && (
           <Menu.Item color="bad" leftSection={<IconPlayerStop size={16} />} onClick={() => ask("stop", run)}>
             Stop run…
