@@ -38,8 +38,9 @@ const HOW: Readonly<Record<string, AttemptState["how"]>> = {
  * what it goes on from tells them.
  */
 export function attemptOf(state: RunState, type: string, told: unknown, time: string): number {
-  if (OF_NO_ATTEMPT.has(type)) return state.attempt;
   const named = whole(told);
+  // Only where a server lets an ended run go on is `run_queued` of an attempt: the next one.
+  if (OF_NO_ATTEMPT.has(type)) return type === "run_queued" ? (named ?? state.attempt) : state.attempt;
   if (named !== null && named >= 1) return named;
   if (state.attempt === 1) return 1;
   if (ownOf(state).from === null && state.begun !== null && !before(time, state.begun)) return state.attempt;

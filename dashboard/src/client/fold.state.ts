@@ -155,13 +155,16 @@ function endOfClients(state: RunState): EndState | null {
 
 /* One function for each type. */
 
-const runQueued: Handler = (state, message) => ({
-  ...state,
-  experiment_name: state.experiment_name || textOrEmpty(message.experiment_name),
-  mode: textOrEmpty(message.mode) || state.mode,
-  total_epochs: state.total_epochs || whole(message.total_epochs),
-  total_rounds: state.total_rounds || whole(message.total_rounds),
-});
+const runQueued: Handler = (state, message) => {
+  const after: RunState = {
+    ...state,
+    experiment_name: state.experiment_name || textOrEmpty(message.experiment_name),
+    mode: textOrEmpty(message.mode) || state.mode,
+    total_epochs: state.total_epochs || whole(message.total_epochs),
+    total_rounds: state.total_rounds || whole(message.total_rounds),
+  };
+  return after.attempt > 1 ? goingOn(after, message) : after;
+};
 
 const runStart: Handler = (state, message, clientId, time) => {
   const data = record(message.data);
