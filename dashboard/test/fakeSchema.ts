@@ -72,23 +72,43 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
       model_args: {
         additionalProperties: {
           anyOf: [
-            { type: "string" },
-            { type: "integer" },
-            { type: "number" },
-            { type: "boolean" },
+            {
+              type: "string",
+            },
+            {
+              type: "integer",
+            },
+            {
+              type: "number",
+            },
+            {
+              type: "boolean",
+            },
             {
               items: {
                 anyOf: [
-                  { type: "string" },
-                  { type: "integer" },
-                  { type: "number" },
-                  { type: "boolean" },
-                  { type: "null" },
+                  {
+                    type: "string",
+                  },
+                  {
+                    type: "integer",
+                  },
+                  {
+                    type: "number",
+                  },
+                  {
+                    type: "boolean",
+                  },
+                  {
+                    type: "null",
+                  },
                 ],
               },
               type: "array",
             },
-            { type: "null" },
+            {
+              type: "null",
+            },
           ],
         },
         default: {},
@@ -130,7 +150,16 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
         type: "number",
       },
       early_stopping_patience: {
-        anyOf: [{ maximum: 100000, minimum: 1, type: "integer" }, { type: "null" }],
+        anyOf: [
+          {
+            maximum: 100000,
+            minimum: 1,
+            type: "integer",
+          },
+          {
+            type: "null",
+          },
+        ],
         default: null,
         description: "Stop after so many epochs without a better validation loss; null: never.",
         title: "Early Stopping Patience",
@@ -159,9 +188,19 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
         type: "integer",
       },
       threads: {
-        anyOf: [{ maximum: 1024, minimum: 1, type: "integer" }, { type: "null" }],
+        anyOf: [
+          {
+            maximum: 1024,
+            minimum: 1,
+            type: "integer",
+          },
+          {
+            type: "null",
+          },
+        ],
         default: null,
-        description: "CPU threads torch may use; null: torch decides.",
+        description:
+          "CPU threads torch may use; null: half the cores, at most four (waiting threads cost more than they bring).",
         title: "Threads",
       },
     },
@@ -240,23 +279,43 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
       model_args: {
         additionalProperties: {
           anyOf: [
-            { type: "string" },
-            { type: "integer" },
-            { type: "number" },
-            { type: "boolean" },
+            {
+              type: "string",
+            },
+            {
+              type: "integer",
+            },
+            {
+              type: "number",
+            },
+            {
+              type: "boolean",
+            },
             {
               items: {
                 anyOf: [
-                  { type: "string" },
-                  { type: "integer" },
-                  { type: "number" },
-                  { type: "boolean" },
-                  { type: "null" },
+                  {
+                    type: "string",
+                  },
+                  {
+                    type: "integer",
+                  },
+                  {
+                    type: "number",
+                  },
+                  {
+                    type: "boolean",
+                  },
+                  {
+                    type: "null",
+                  },
                 ],
               },
               type: "array",
             },
-            { type: "null" },
+            {
+              type: "null",
+            },
           ],
         },
         default: {},
@@ -298,7 +357,16 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
         type: "number",
       },
       early_stopping_patience: {
-        anyOf: [{ maximum: 100000, minimum: 1, type: "integer" }, { type: "null" }],
+        anyOf: [
+          {
+            maximum: 100000,
+            minimum: 1,
+            type: "integer",
+          },
+          {
+            type: "null",
+          },
+        ],
         default: null,
         description: "Stop after so many epochs without a better validation loss; null: never.",
         title: "Early Stopping Patience",
@@ -327,9 +395,19 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
         type: "integer",
       },
       threads: {
-        anyOf: [{ maximum: 1024, minimum: 1, type: "integer" }, { type: "null" }],
+        anyOf: [
+          {
+            maximum: 1024,
+            minimum: 1,
+            type: "integer",
+          },
+          {
+            type: "null",
+          },
+        ],
         default: null,
-        description: "CPU threads torch may use; null: torch decides.",
+        description:
+          "CPU threads torch may use; null: half the cores, at most four (waiting threads cost more than they bring).",
         title: "Threads",
       },
       num_clients: {
@@ -372,29 +450,6 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
         title: "Alpha",
         type: "number",
       },
-      strategy: {
-        default: "fedavg",
-        description: "How the hospitals' weights are put together.",
-        enum: ["fedavg", "fedprox", "fedadam"],
-        title: "Strategy",
-        type: "string",
-      },
-      proximal_mu: {
-        default: 0.01,
-        description: "For fedprox: how strongly a hospital is held to the global model.",
-        maximum: 1000,
-        minimum: 0,
-        title: "Proximal Mu",
-        type: "number",
-      },
-      server_learning_rate: {
-        default: 0.01,
-        description: "For fedadam: the server's learning rate.",
-        exclusiveMinimum: 0,
-        maximum: 10,
-        title: "Server Learning Rate",
-        type: "number",
-      },
       fraction_train: {
         default: 1.0,
         description: "Share of the hospitals that train in each round.",
@@ -405,10 +460,189 @@ const SCHEMAS: Readonly<Record<string, unknown>> = {
       },
       engine: {
         default: "local",
-        description: "local (in the training process, no Ray) or ray (Flower's simulation).",
-        enum: ["local", "ray"],
+        description:
+          "local (in the training process, no Ray), ray (Flower's simulation) or superlink (hospitals on machines of their own, with images of their own).",
+        enum: ["local", "ray", "superlink"],
         title: "Engine",
         type: "string",
+      },
+      strategy: {
+        default: "fedavg",
+        description:
+          "How the hospitals' weights are put together: fedavg (their mean), fedprox (each is held to the global model), fedadam and fedyogi (the server has an optimiser of its own), fedmedian and krum (a few wrong hospitals do no harm).",
+        enum: ["fedavg", "fedprox", "fedadam", "fedyogi", "fedmedian", "krum"],
+        title: "Strategy",
+        type: "string",
+      },
+      proximal_mu: {
+        default: 0.01,
+        description: "For fedprox: how strongly a hospital is held to the global model.",
+        maximum: 1000,
+        minimum: 0,
+        title: "Proximal Mu",
+        type: "number",
+        "x-for": {
+          strategy: ["fedprox"],
+        },
+      },
+      server_learning_rate: {
+        default: 0.01,
+        description: "For fedadam and fedyogi: the server's learning rate.",
+        exclusiveMinimum: 0,
+        maximum: 10,
+        title: "Server Learning Rate",
+        type: "number",
+        "x-for": {
+          strategy: ["fedadam", "fedyogi"],
+        },
+      },
+      server_beta_1: {
+        default: 0.9,
+        description: "For fedadam and fedyogi: how much of its last step the server keeps.",
+        exclusiveMaximum: 1,
+        minimum: 0,
+        title: "Server Beta 1",
+        type: "number",
+        "x-for": {
+          strategy: ["fedadam", "fedyogi"],
+        },
+      },
+      server_beta_2: {
+        default: 0.99,
+        description: "For fedadam and fedyogi: how slowly its sense of each weight's scale changes.",
+        exclusiveMaximum: 1,
+        minimum: 0,
+        title: "Server Beta 2",
+        type: "number",
+        "x-for": {
+          strategy: ["fedadam", "fedyogi"],
+        },
+      },
+      server_tau: {
+        default: 0.001,
+        description: "For fedadam and fedyogi: the greater, the less weights are treated differently.",
+        exclusiveMinimum: 0,
+        maximum: 1,
+        title: "Server Tau",
+        type: "number",
+        "x-for": {
+          strategy: ["fedadam", "fedyogi"],
+        },
+      },
+      malicious_clients: {
+        default: 0,
+        description:
+          "For krum: against how many wrong hospitals to hold; f of them need 2f + 3 in each round.",
+        maximum: 10000,
+        minimum: 0,
+        title: "Malicious Clients",
+        type: "integer",
+        "x-for": {
+          strategy: ["krum"],
+        },
+      },
+      privacy: {
+        default: "none",
+        description:
+          "Differential privacy, as Flower has it: updates are clipped on the server or at the client, at a fixed norm or one that adapts, and the server adds noise. With fedavg and fedprox.",
+        enum: ["none", "server_fixed", "server_adaptive", "client_fixed", "client_adaptive"],
+        title: "Privacy",
+        type: "string",
+      },
+      noise_multiplier: {
+        default: 1.0,
+        description:
+          "For privacy: the noise's deviation, in clipping norms; 1 or more for a promise worth having.",
+        maximum: 1000,
+        minimum: 0,
+        title: "Noise Multiplier",
+        type: "number",
+        "x-for": {
+          privacy: ["server_fixed", "client_fixed", "server_adaptive", "client_adaptive"],
+        },
+      },
+      clipping_norm: {
+        default: 1.0,
+        description:
+          "For privacy: how far one hospital may move the weights in a round; where adaptive, at first.",
+        exclusiveMinimum: 0,
+        maximum: 1000000.0,
+        title: "Clipping Norm",
+        type: "number",
+        "x-for": {
+          privacy: ["server_fixed", "client_fixed", "server_adaptive", "client_adaptive"],
+        },
+      },
+      delta: {
+        default: 1e-5,
+        description:
+          "For privacy: the chance that epsilon's promise does not hold; less than one in the hospitals.",
+        exclusiveMaximum: 1,
+        exclusiveMinimum: 0,
+        title: "Delta",
+        type: "number",
+        "x-for": {
+          privacy: ["server_fixed", "client_fixed", "server_adaptive", "client_adaptive"],
+        },
+      },
+      max_epsilon: {
+        anyOf: [
+          {
+            exclusiveMinimum: 0,
+            maximum: 1000000.0,
+            type: "number",
+          },
+          {
+            type: "null",
+          },
+        ],
+        default: null,
+        description: "For fixed clipping: the run ends before it has spent more than this; null: no limit.",
+        title: "Max Epsilon",
+        "x-for": {
+          privacy: ["server_fixed", "client_fixed"],
+        },
+      },
+      clipped_quantile: {
+        default: 0.5,
+        description: "For adaptive clipping: the share of the updates that shall be below the norm.",
+        maximum: 1,
+        minimum: 0,
+        title: "Clipped Quantile",
+        type: "number",
+        "x-for": {
+          privacy: ["server_adaptive", "client_adaptive"],
+        },
+      },
+      clipping_learning_rate: {
+        default: 0.2,
+        description: "For adaptive clipping: how fast the norm adapts.",
+        exclusiveMinimum: 0,
+        maximum: 10,
+        title: "Clipping Learning Rate",
+        type: "number",
+        "x-for": {
+          privacy: ["server_adaptive", "client_adaptive"],
+        },
+      },
+      clipped_count_stddev: {
+        anyOf: [
+          {
+            exclusiveMinimum: 0,
+            maximum: 1000000.0,
+            type: "number",
+          },
+          {
+            type: "null",
+          },
+        ],
+        default: null,
+        description:
+          "For adaptive clipping: the noise on how many were clipped, more than half the noise multiplier; null: a twentieth of a round's hospitals, and at least the noise multiplier.",
+        title: "Clipped Count Stddev",
+        "x-for": {
+          privacy: ["server_adaptive", "client_adaptive"],
+        },
       },
     },
     title: "FederatedConfig",

@@ -52,6 +52,24 @@ it("sends what was changed, and shows the same as a command", async () => {
   expect(asked).toContain("POST /api/federated/train");
 });
 
+it("asks for a strategy's own settings when it is chosen, and forgets those of another", async () => {
+  const { bodies } = play();
+  renderScreen(<NewRun />, "/new");
+  fireEvent.click(await screen.findByRole("radio", { name: "Federated" }));
+  const choose = async (name: string) => {
+    fireEvent.click(await screen.findByRole("combobox", { name: "Strategy" }));
+    fireEvent.click(await screen.findByRole("option", { name }));
+  };
+  expect(screen.queryByLabelText("Proximal mu")).toBeNull();
+  await choose("fedprox");
+  fireEvent.change(await screen.findByLabelText("Proximal mu"), { target: { value: "0.3" } });
+  await choose("krum");
+  expect(screen.queryByLabelText("Proximal mu")).toBeNull();
+  fireEvent.change(screen.getByLabelText("Malicious hospitals"), { target: { value: "1" } });
+  fireEvent.click(screen.getByRole("button", { name: "Start federated run" }));
+  await waitFor(() => expect(bodies).toEqual([{ config: { strategy: "krum", malicious_clients: 1 } }]));
+});
+
 it("says at the field what was wrong and what would be right", async () => {
   const fault = { where: "config.epochs", wrong: "got 0", right: "a whole number from 1 to 100000" };
   play(

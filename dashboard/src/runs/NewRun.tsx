@@ -16,7 +16,7 @@ import { getConfigSchema, getRunStart, type Problem, startCentralized, startFede
 import { feeds } from "../client/feeds";
 import { record, text } from "../client/reading";
 import { SchemaField } from "./SchemaField";
-import { changed, type Field, faultsByField, fieldsOf, type Value, valuesFrom } from "./schemaForm";
+import { changed, type Field, faultsByField, fieldsOf, isAsked, type Value, valuesFrom } from "./schemaForm";
 import "./newRun.css";
 
 type Kind = "centralized" | "federated";
@@ -31,6 +31,7 @@ const FIRST: Readonly<Record<Kind, readonly string[]>> = {
     "partition",
     "alpha",
     "strategy",
+    "privacy",
     "engine",
     "seed",
   ],
@@ -86,7 +87,8 @@ function Form({ told, from, started }: FormProps) {
   const begun = useMemo(() => valuesFrom(fields, record(told?.config)), [fields, told]);
   const [touched, setTouched] = useState<Readonly<Record<string, Value>>>({});
   const values = { ...begun, ...touched };
-  const body = bodyOf(name, source, fields, values);
+  const asked = fields.filter((field) => isAsked(field, values, fields));
+  const body = bodyOf(name, source, asked, values);
   const start = useMutation<{ run_id: string }, Problem>({
     mutationFn: () => (kind === "federated" ? startFederated(body) : startCentralized(body)),
     onSuccess: ({ run_id }) => started(run_id),
@@ -99,8 +101,11 @@ function Form({ told, from, started }: FormProps) {
     fault: faults.get(field.name),
     set: (value: Value) => setTouched((before) => ({ ...before, [field.name]: value })),
   });
-  const first = FIRST[kind].flatMap((each) => fields.find((field) => field.name === each) ?? []);
-  const rest = fields.filter((field) => !FIRST[kind].includes(field.name));
+  // What a choice brings with it stands behind that choice.
+  const first = FIRST[kind].flatMap((each) =>
+    asked.filter((field) => field.name === each || each in field.isFor),
+  );
+  const rest = asked.filter((field) => !first.includes(field));
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     start.mutate();

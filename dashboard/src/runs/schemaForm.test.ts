@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { schemaOf } from "../../test/fakeSchema";
-import { changed, faultsByField, fieldsOf, labelOf, valuesFrom } from "./schemaForm";
+import { changed, faultsByField, fieldsOf, isAsked, labelOf, valuesFrom } from "./schemaForm";
 
 const fields = fieldsOf(schemaOf("federated"));
 const field = (name: string) => fields.find((each) => each.name === name);
@@ -55,4 +55,20 @@ it("names settings in words", () => {
 it("makes no field of what is no schema", () => {
   expect(fieldsOf(null)).toEqual([]);
   expect(fieldsOf({ properties: { x: 3 } })).toHaveLength(1);
+});
+
+it("asks for a setting only where its strategy is chosen", () => {
+  const asked = (values: Record<string, string>) =>
+    fields
+      .filter((each) => isAsked(each, values, fields) && Object.keys(each.isFor).length > 0)
+      .map((each) => each.name);
+  expect(asked({})).toEqual([]);
+  expect(asked({ strategy: "fedprox" })).toEqual(["proximal_mu"]);
+  expect(asked({ strategy: "krum" })).toEqual(["malicious_clients"]);
+  expect(asked({ privacy: "server_fixed" })).toEqual([
+    "noise_multiplier",
+    "clipping_norm",
+    "delta",
+    "max_epsilon",
+  ]);
 });

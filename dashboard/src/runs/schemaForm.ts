@@ -14,6 +14,8 @@ export interface Field {
   readonly choices: readonly string[];
   readonly min: number | null;
   readonly max: number | null;
+  /** It is asked for only where each of these settings is one of these. */
+  readonly isFor: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The fields of a schema, in its order; what no form can ask is left out. */
@@ -41,7 +43,21 @@ function fieldOf(name: string, property: Readonly<Record<string, unknown>>): Fie
     choices,
     min: number(shape.minimum) ?? number(shape.exclusiveMinimum),
     max: number(shape.maximum) ?? number(shape.exclusiveMaximum),
+    isFor: Object.fromEntries(
+      Object.entries(record(property["x-for"])).map(([choice, names]) => [choice, list(names).map(String)]),
+    ),
   };
+}
+
+/** Whether a setting says anything under the present choices: one of another strategy does not. */
+export function isAsked(
+  field: Field,
+  values: Readonly<Record<string, Value>>,
+  fields: readonly Field[],
+): boolean {
+  return Object.entries(field.isFor).every(([choice, names]) =>
+    names.includes(String(values[choice] ?? fields.find((each) => each.name === choice)?.initial)),
+  );
 }
 
 function kindOf(type: string | null): Field["kind"] {
@@ -67,6 +83,14 @@ const SPOKEN: Readonly<Record<string, string>> = {
   num_workers: "Loader processes",
   alpha: "Alpha",
   proximal_mu: "Proximal mu",
+  malicious_clients: "Malicious hospitals",
+  server_beta_1: "Server's beta 1",
+  server_beta_2: "Server's beta 2",
+  server_tau: "Server's tau",
+  server_learning_rate: "Server's learning rate",
+  privacy: "Differential privacy",
+  max_epsilon: "Greatest epsilon",
+  clipped_count_stddev: "Noise on the count of those clipped",
 };
 
 /** The settings that are not the default, as the server wants them; a text that is no JSON goes as it is, to be told so. */

@@ -269,6 +269,8 @@ def test_a_run_ends_before_it_spends_more_privacy_than_it_may(
 def test_a_private_round_in_which_a_client_fails_changes_nothing_and_says_so(
     make_trainer: Make, small_source: Path, told: Told, fails_in: Any
 ) -> None:
+    pytest.importorskip("dp_accounting")
+
     make_trainer(fails_in(2, clients=(1,)), num_rounds=3, privacy="server_fixed").train(small_source, "demo")
 
     (alert,) = told(kind="alert")
