@@ -78,10 +78,13 @@ def _words(message: Mapping[str, Any]) -> str | None:
     elif kind == "local_epoch":
         told = f"round {message['round']}, local epoch {message['local_epoch']}: {metric_words(message['metrics'])}"
     elif kind == "round_end" and who is not None:
-        told = f"sent round {message['round']}: {metric_words(message['eval_metrics'] or message['fit_metrics'])}"
+        did = "sent" if message["fit_metrics"] or not message["eval_metrics"] else "evaluated"
+        told = f"{did} round {message['round']}: {metric_words(message['eval_metrics'] or message['fit_metrics'])}"
     elif kind == "round_aggregated":
         failed = f", without {', '.join(message['failed_clients'])}" if message.get("failed_clients") else ""
         told = f"round {message['round']}, global model{failed}: {metric_words(message['metrics'])}"
+        if (spent := message["metrics"].get("epsilon")) is not None:
+            told += f", epsilon {rate(spent)} spent"
     elif kind == "client_failed":
         told = f"failed in round {message.get('round')}: {message['error']}"
     elif kind == "training_complete":

@@ -68,7 +68,7 @@ function lineOf(event: RunEvent, model: RunModel, isBest: boolean): Words | null
     case "round_end":
       return clientId === null
         ? null
-        : { icon: "check", strong: clientId, rest: `sent round ${message.round}` };
+        : { icon: "check", strong: clientId, rest: `${didInRound(message)} round ${message.round}` };
     case "round_aggregated":
       return aggregated(model, message, isBest);
     case "client_failed":
@@ -169,12 +169,22 @@ function aggregated(model: RunModel, message: Message, isBest: boolean): Words {
   const metrics = metricsOf(message.metrics);
   const sent = number(message.num_clients);
   const of = model.expectedClients ?? model.clients.length;
-  const parts = [figures(metrics, "val"), sent === null ? "" : `${sent} of ${Math.max(of, sent)} sent`];
+  const parts = [
+    figures(metrics, "val"),
+    metrics.epsilon == null ? "" : `epsilon ${rate(metrics.epsilon)} spent`,
+    sent === null ? "" : `${sent} of ${Math.max(of, sent)} sent`,
+  ];
   return {
     icon: isBest ? "best" : "check",
     strong: `Round ${message.round}`,
     rest: `aggregated: ${parts.filter(Boolean).join(", ")}`,
   };
+}
+
+/** A client that evaluates after it has trained tells its round's end twice. */
+function didInRound(message: Message): string {
+  const trained = Object.keys(metricsOf(message.fit_metrics)).length > 0;
+  return trained || Object.keys(metricsOf(message.eval_metrics)).length === 0 ? "sent" : "evaluated";
 }
 
 /** The rate the run is judged by, and its loss. */

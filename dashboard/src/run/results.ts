@@ -33,6 +33,8 @@ export function results(model: RunModel): Result[] {
     }
     if (n === null)
       return { key, name: metricWords(key), value: value === null ? "not told" : String(value), beside: "" };
+    // A chance of one in many thousands, which three decimals would call none.
+    if (key === "delta") return { key, name: key, value: String(n), beside: "" };
     const countName = COUNTS[key];
     if (countName) return { key, name: countName, value: count(n), beside: "" };
     const phase = /^(?:best_)?(train|val|test)_/.exec(key)?.[1] as "train" | "val" | "test" | undefined;

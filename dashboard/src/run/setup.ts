@@ -30,6 +30,9 @@ const STRATEGIES: Readonly<Record<string, string>> = {
   fedavg: "FedAvg",
   fedprox: "FedProx",
   fedadam: "FedAdam",
+  fedyogi: "FedYogi",
+  fedmedian: "FedMedian",
+  krum: "Krum",
 };
 
 function strategyName(name: string): string {
@@ -50,6 +53,8 @@ export function mainSettings(model: RunModel): Setting[] {
   }
   if (model.federated && typeof config.strategy === "string") {
     settings.push({ name: "Aggregation", value: strategyName(config.strategy) });
+    const privacy = privacyWords(config);
+    if (privacy !== null) settings.push({ name: "Privacy", value: privacy });
     if (typeof config.partition === "string") settings.push({ name: "Split", value: partitionWords(config) });
   }
   const optimiser = [
@@ -80,6 +85,14 @@ const FIRST = ["torch", "pytorch_lightning", "lightning", "flwr", "torchmetrics"
 function rank(name: string): number {
   const at = FIRST.indexOf(name);
   return at < 0 ? FIRST.length : at;
+}
+
+/** "clipped on the server at 1, noise 1.5" */
+function privacyWords(config: Readonly<Record<string, unknown>>): string | null {
+  if (typeof config.privacy !== "string" || config.privacy === "none") return null;
+  const where = config.privacy.startsWith("client") ? "by each hospital" : "on the server";
+  const how = config.privacy.endsWith("adaptive") ? "adaptively, at first at" : "at";
+  return `clipped ${where} ${how} ${String(config.clipping_norm)}, noise ${String(config.noise_multiplier)}`;
 }
 
 function partitionWords(config: Readonly<Record<string, unknown>>): string {

@@ -43,6 +43,14 @@ def _line(**message):
             {"type": "round_aggregated", "round": 1, "metrics": {"val_loss": 0.25}, "failed_clients": ["c"]},
             "round 1, global model, without c: loss 0.250",
         ),
+        (
+            {"type": "round_end", "round": 1, "client_id": "c", "fit_metrics": {}, "eval_metrics": {"val_loss": 1}},
+            "c: evaluated round 1: loss 1.000",
+        ),
+        (
+            {"type": "round_aggregated", "round": 1, "metrics": {"val_loss": 0.25, "epsilon": 1.5, "delta": 1e-5}},
+            "round 1, global model: loss 0.250, epsilon 1.500 spent",
+        ),
         ({"type": "client_failed", "round": 2, "client_id": "c", "error": "boom"}, "c: failed in round 2: boom"),
         ({"type": "training_complete", "final_metrics": {"test_auroc": 0.98}}, "complete: test AUROC 0.980"),
         ({"type": "training_error", "error": "out of memory"}, "failed: out of memory"),
