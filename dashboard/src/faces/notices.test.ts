@@ -59,7 +59,7 @@ describe("an end", () => {
 describe("the question before a stop", () => {
   it("says what is kept and what is lost", () => {
     expect(stopWords(live)).toBe(
-      "It ends after the current batch. The best so far (epoch 6) is kept. What epoch 7 has done is lost. This cannot be undone.",
+      "It ends after the current batch. The best so far (epoch 6) is kept. What epoch 7 has done is lost. Later it can go on from a checkpoint.",
     );
   });
 });
