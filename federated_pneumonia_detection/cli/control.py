@@ -15,10 +15,11 @@ from federated_pneumonia_detection.cli.feed import DEFAULT_LOG_DIR, DEFAULT_URL,
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.cli.client import Client
+    from federated_pneumonia_detection.cli.journals import Journals
     from federated_pneumonia_detection.config import FederatedConfig
     from federated_pneumonia_detection.progress.asked import Asked
 
-__all__ = ["pause", "resume", "stop"]
+__all__ = ["HasEnded", "pause", "resume", "stop"]
 
 HEARD_WITHIN_S = 15.0
 """How long a run is given to say that it has heard: a batch of a large network may take seconds."""
@@ -32,7 +33,7 @@ State = Callable[[], dict[str, Any]]
 
 
 def stop(
-    run: Run = "latest",
+    run: Run,
     reason: Reason = None,
     url: Url = None,
     log_dir: LogDir = None,
@@ -52,7 +53,7 @@ def stop(
 
 
 def pause(
-    run: Run = "latest",
+    run: Run,
     reason: Reason = None,
     url: Url = None,
     log_dir: LogDir = None,
@@ -72,7 +73,7 @@ def pause(
 
 
 def resume(
-    run: Run = "latest",
+    run: Run,
     number: Annotated[
         int | None,
         typer.Option("--from", min=0, help="The last epoch (or round) to keep; default: the newest checkpoint."),
@@ -100,6 +101,13 @@ def resume(
         typer.echo(f"To see it: fpd watch {run_id}")
         return
     _resume_here(run, number, where.directory(), checkpoint_dir)
+
+
+class HasEnded(ValueError):
+    """A run that has ended was asked for what only one that goes on can do."""
+
+    def __init__(self, run_id: str, status: str, what: str) -> None:
+        super().__init__(f"run {run_id!r} has ended already ({status}); only one that goes on can be asked to {what}")
 
 
 class _Where:
@@ -148,7 +156,7 @@ def _ask(
     state = journals.run(run)
     run_id = str(state["run_id"])
     if state["status"] in ENDED:
-        _refuse(run_id, f"has ended already ({state['status']}); only a run that goes on can be asked to {what}")
+        raise HasEnded(run_id, state["status"], what)
     leave(where.directory(), run_id)
     _wait(run_id, what, is_done, lambda: journals.run(run_id))
 
@@ -163,12 +171,6 @@ def _wait(run_id: str, what: str, is_done: Callable[[dict[str, Any]], bool], sta
     typer.echo(f"{run_id}: {now['sentence']}")
 
 
-def _refuse(run_id: str, why: str) -> None:
-    from federated_pneumonia_detection.progress.errors import CannotGoOn
-
-    raise CannotGoOn(run_id, why)
-
-
 def _user() -> str:
     """Who asks, as this machine knows them."""
     try:
@@ -180,14 +182,11 @@ def _user() -> str:
 def _resume_here(run: str, number: int | None, log_dir: Path, checkpoint_dir: Path | None) -> None:
     """Without a server: the training goes on in this process."""
     from federated_pneumonia_detection.cli.journals import Journals
-    from federated_pneumonia_detection.progress.asked import find_asked
+    from federated_pneumonia_detection.progress.asked import choose_point, find_asked
     from federated_pneumonia_detection.progress.errors import CannotGoOn
     from federated_pneumonia_detection.progress.pause import go_on, pause_of
 
-    journals = Journals(log_dir, only=None if run == "latest" else run)
-    journals.run(run)
-    # That somebody has died is said when there is nothing else to be read.
-    state = journals.run(run)
+    state = _state(Journals(log_dir, only=None if run == "latest" else run), run) or Journals(log_dir).run(run)
     run_id, status = str(state["run_id"]), state["status"]
     if status not in ENDED and status != "queued":
         if pause_of(log_dir, run_id) is None:
@@ -200,7 +199,17 @@ def _resume_here(run: str, number: int | None, log_dir: Path, checkpoint_dir: Pa
     if status == "completed":
         raise CannotGoOn(run_id, "it has finished; start a new run for more")
     asked, folder = find_asked(run_id, log_dir, checkpoint_dir or Path("checkpoints"))
+    number = choose_point(asked, folder, number)
     _go_on_training(asked, folder, number, log_dir, int(state["attempt"]))
+
+
+def _state(journals: Journals, run: str) -> dict[str, Any] | None:
+    try:
+        journals.run(run)
+        # That somebody has died is said when there is nothing else to be read.
+        return journals.run(run)
+    except LookupError:
+        return None
 
 
 def _go_on_training(asked: Asked, folder: Path, number: int | None, log_dir: Path, attempt: int) -> None:

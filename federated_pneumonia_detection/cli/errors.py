@@ -12,6 +12,7 @@ CANCELLED = 130
 
 _OURS = {
     "federated_pneumonia_detection.cli.client": ("ServerAway", "ServerRefused"),
+    "federated_pneumonia_detection.cli.control": ("HasEnded",),
     "federated_pneumonia_detection.cli.journals": ("NoSuchRun",),
     "federated_pneumonia_detection.config.errors": ("ConfigError",),
     "federated_pneumonia_detection.data.errors": ("DataError",),
