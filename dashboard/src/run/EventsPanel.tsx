@@ -1,5 +1,5 @@
 // biome-ignore-all lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-import { SegmentedControl, Tooltip } from "@mantine/core";
+import { SegmentedControl } from "@mantine/core";
 import {
   IconAlertTriangle,
   IconCheck,
@@ -12,7 +12,7 @@ import {
   IconPlayerPlay,
   IconSquare,
 } from "@tabler/icons-react";
-import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { memo, type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import type { EventIcon, EventLine } from "./events";
 import { clockTime, utcTime } from "./time";
 
@@ -75,7 +75,8 @@ export function EventList({ lines }: { lines: readonly EventLine[] }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new first line is what moves the list
   useLayoutEffect(() => {
     const element = list.current;
-    if (!element) return;
+    // Who has not scrolled sees the newest: no need to ask the browser how high all of it is.
+    if (!element || seen === null) return;
     // The reader stays at the line they read: what came above it is added to the scroll position.
     if (element.scrollTop > 0) element.scrollTop += element.scrollHeight - height.current;
     height.current = element.scrollHeight;
@@ -102,6 +103,7 @@ export function EventList({ lines }: { lines: readonly EventLine[] }) {
         tabIndex={0}
         onScroll={(event) => {
           const scrolled = event.currentTarget.scrollTop > 0;
+          height.current = event.currentTarget.scrollHeight;
           setSeen((before) => (scrolled ? (before ?? newest) : null));
         }}
       >
@@ -128,15 +130,28 @@ function EventRows({ lines }: { lines: readonly EventLine[] }) {
   );
 }
 
-function EventRow({ line }: { line: EventLine }) {
+/** Made anew only when its words change: a run of a hundred hospitals has many, and steps change none of them. */
+const EventRow = memo(Row, (before, after) => {
+  const [a, b] = [before.line, after.line];
+  return (
+    a.at === b.at &&
+    a.icon === b.icon &&
+    a.strong === b.strong &&
+    a.rest === b.rest &&
+    (a.detail ?? null) === (b.detail ?? null)
+  );
+});
+
+function Row({ line }: { line: EventLine }) {
   const { icon: Icon, color } = ICONS[line.icon];
   const [open, setOpen] = useState(false);
   return (
     <li className="event">
       {line.at > 0 ? (
-        <Tooltip label={utcTime(line.at)}>
-          <time dateTime={new Date(line.at).toISOString()}>{clockTime(line.at)}</time>
-        </Tooltip>
+        // The browser's own hover: three hundred tooltips that come and go cost more than all else on the page.
+        <time dateTime={new Date(line.at).toISOString()} title={utcTime(line.at)}>
+          {clockTime(line.at)}
+        </time>
       ) : (
         <span className="text3">–</span>
       )}

@@ -1,5 +1,5 @@
 import { SegmentedControl } from "@mantine/core";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { ChartCard } from "../charts/ChartCard";
 import { Cursor } from "../charts/cursor";
 import { lookOf } from "../charts/marks";
@@ -36,7 +36,11 @@ export function TogetherCard({ model, height, pixels = 900 }: Props) {
   const [cursor] = useState(() => new Cursor());
   const metric = globalMetric(model);
   const lines = linesWith({ model, look: GLOBAL, name: other.model ? model.name : "global model" }, other);
-  const view = togetherChart(lines, metric, axis, pixels);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: steps, and most of what is told, change no figure in it
+  const view = useMemo(
+    () => togetherChart(lines, metric, axis, pixels),
+    [lines.map(figuresOf).join(), metric, axis, pixels],
+  );
   const spec = useSteady(view.spec, `together-${axis}-${metric}-${other.runId ?? ""}`, model.round);
   return (
     <ChartCard
@@ -62,6 +66,16 @@ export function TogetherCard({ model, height, pixels = 900 }: Props) {
         </>
       }
     />
+  );
+}
+
+/** Changes when a figure of a line does, or its place, its name or its end. */
+function figuresOf({ model, name }: Line): string {
+  const round = model.rounds.findLast((each) => each.aggregated !== null)?.aggregated?.offset;
+  const epoch = model.epochs.findLast((each) => each.val !== null)?.val?.offset;
+  const { bytes_down, bytes_up } = model.state;
+  return [name, round, epoch, bytes_down, bytes_up, model.attempt, model.totalRounds, model.end?.at].join(
+    "/",
   );
 }
 
