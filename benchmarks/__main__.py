@@ -21,7 +21,18 @@ from benchmarks._figures import FIGURES_FILE, is_met, shown, verdict
 from benchmarks._page import JSON, README, ROOT, files, readme_with
 
 HERE = Path(__file__).parent
-SLOW_LAST = ("peers", "fan_out", "many_viewers", "two_lines", "watching", "federated", "accuracy", "superlink")
+SLOW_LAST = (
+    "peers",
+    "fan_out",
+    "many_viewers",
+    "two_lines",
+    "watching",
+    "inside_the_round",
+    "hundred_clients",
+    "federated",
+    "accuracy",
+    "superlink",
+)
 """Those that take minutes, after those that take seconds."""
 
 

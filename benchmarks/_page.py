@@ -27,6 +27,8 @@ TITLES = {
     "many_journals": "Many journals",
     "slow_viewers": "A viewer that does not read",
     "watching": "What watching costs a training",
+    "inside_the_round": "From a hospital's local epoch to the screen",
+    "hundred_clients": "A hundred hospitals, fifty rounds",
     "import_time": "Importing the loggers",
     "accuracy": "How good the recipe is",
     "federated": "How good a federated run is",
@@ -50,6 +52,8 @@ IN_README = (
     ("fan_out", "the same in bursts of 100", "the same in bursts of 100 messages"),
     ("many_viewers", "memory of an idle viewer", "memory of each of 10 000 idle viewers"),
     ("many_viewers", "one message to all 10000", "one message to all 10 000"),
+    ("inside_the_round", "local epoch → page, local, 95 %", "a hospital's local epoch to the page, 95 %"),
+    ("hundred_clients", "all of the run in one request", "100 hospitals × 50 rounds in one request"),
     ("import_time", "importing the loggers", "importing the loggers"),
     ("watching", "processor time of an epoch for watching", "a training that is watched: processor time"),
 )

@@ -58,9 +58,7 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
           </>
         }
       />
-      <div className="together">
-        <TogetherCard model={model} height={220} />
-      </div>
+      <TogetherCard model={model} height={220} />
       <SmallMultiples model={model} panel={panel} cursor={cursor} />
       <div className="federated-foot">
         <ResultsCard model={model} />

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { ChartCard } from "../charts/ChartCard";
 import type { Cursor } from "../charts/cursor";
 import { Mark } from "../charts/Mark";
@@ -69,11 +69,21 @@ export function phoneFederated(props: Props): Readonly<Record<Tab, () => ReactNo
   };
 }
 
+/** Of more hospitals than this only those at work, late, failed or silent are listed until one asks for all. */
+const MANY = 12;
+
 function HospitalList({ panel, board }: { panel: Panel; board: Board }) {
+  const [all, setAll] = useState(false);
+  const places = panel.rows.map((_, i) => i);
+  const many = places.length > MANY;
+  const busy = places.filter((i) => !["sent", "waiting"].includes(panel.rows[i]?.state ?? ""));
+  const shown = !many || all ? places : busy.slice(0, MANY);
   return (
     <ul className="card hospitals">
-      {panel.rows.map((row, i) => {
+      {shown.map((i) => {
         const place = board.rows[i];
+        const row = panel.rows[i];
+        if (!row) return null;
         const late = row.state === "sent" && row.words.startsWith("Sent, ") ? row.words.slice(6) : null;
         return (
           <li key={place?.key ?? i}>
@@ -92,8 +102,27 @@ function HospitalList({ panel, board }: { panel: Panel; board: Board }) {
           </li>
         );
       })}
+      {many && (
+        <li className="hospitals-rest">
+          <span>{all ? `all ${places.length} hospitals` : restWords(panel, shown)}</span>
+          <button type="button" className="link" aria-expanded={all} onClick={() => setAll(!all)}>
+            {all ? "only those at work" : `all ${places.length}`}
+          </button>
+        </li>
+      )}
     </ul>
   );
+}
+
+/** "88 more: 80 sent, 8 not started" */
+function restWords(panel: Panel, shown: readonly number[]): string {
+  const rest = panel.rows.filter((_, i) => !shown.includes(i));
+  const of = (state: string, word: string) => {
+    const number = rest.filter((row) => row.state === state).length;
+    return number > 0 ? [`${number} ${word}`] : [];
+  };
+  const counts = [...of("sent", "sent"), ...of("waiting", "not started"), ...of("training", "training")];
+  return `${rest.length} ${shown.length > 0 ? "more" : "hospitals"}: ${counts.join(", ")}`;
 }
 
 interface GlobalProps {

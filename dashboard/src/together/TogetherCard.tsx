@@ -43,29 +43,31 @@ export function TogetherCard({ model, height, pixels = 900 }: Props) {
   );
   const spec = useSteady(view.spec, `together-${axis}-${metric}-${other.runId ?? ""}`, model.round);
   return (
-    <ChartCard
-      id="together"
-      title={`${metricName(metric)} by ${AXIS_NAMES[axis].toLowerCase()}`}
-      about={aboutOf(lines, axis, other)}
-      spec={spec}
-      cursor={cursor}
-      height={height}
-      read={view.read}
-      xName={axis}
-      empty={view.empty}
-      tools={
-        <>
-          <OtherRun runId={model.runId} other={other} />
-          <SegmentedControl
-            size="xs"
-            aria-label="x axis"
-            value={axis}
-            onChange={(value) => setAxis(value as Axis)}
-            data={AXES.map((value) => ({ value, label: AXIS_NAMES[value] }))}
-          />
-        </>
-      }
-    />
+    <div className="together">
+      <ChartCard
+        id="together"
+        title={`${metricName(metric)} by ${AXIS_NAMES[axis].toLowerCase()}`}
+        about={aboutOf(lines, axis, other)}
+        spec={spec}
+        cursor={cursor}
+        height={height}
+        read={view.read}
+        xName={axis}
+        empty={view.empty}
+        tools={
+          <>
+            <OtherRun runId={model.runId} other={other} />
+            <SegmentedControl
+              size="xs"
+              aria-label="x axis"
+              value={axis}
+              onChange={(value) => setAxis(value as Axis)}
+              data={AXES.map((value) => ({ value, label: AXIS_NAMES[value] }))}
+            />
+          </>
+        }
+      />
+    </div>
   );
 }
 
