@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-__all__ = ["integer", "mapping", "names", "number", "text"]
-
+__all__ = ["by_name", "integer", "mapping", "names", "number", "text"]
 
 _NUMBERS = (int, float)
+_DIGITS = re.compile("([0-9]+)")
+
+
+def by_name(name: str) -> tuple[list[tuple[int, str]], str]:
+    """What names are sorted by: `hospital_2` stands before `hospital_10`."""
+    parts = _DIGITS.split(name)
+    return [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else (0, part) for i, part in enumerate(parts)], name
 
 
 def text(value: object) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from federated_pneumonia_detection.hub.fields import integer, mapping, names, number, text
+from federated_pneumonia_detection.hub.fields import by_name, integer, mapping, names, number, text
 from federated_pneumonia_detection.hub.fold_attempts import KEY_METRICS, Curve, Past, begins_from, put_together
 from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of, more
 from federated_pneumonia_detection.hub.fold_withheld import Withholding
@@ -125,8 +125,8 @@ class Folding:
             run.pace = self._pacing.pace()
             run.withheld = self._withholding.told()
             clients = [client.state() for client in self._clients.values()]
-            # By first appearance in the writers' own time, so that the order does not depend on who was read first.
-            run.clients = tuple(sorted(clients, key=lambda c: (seconds(c.first_seen) or 0.0, c.client_id)))
+            # By name: neither by who was read first nor by anybody's clock.
+            run.clients = tuple(sorted(clients, key=lambda client: by_name(client.client_id)))
             self._drop_old_spans()
             run.spans = tuple(Span(*astuple(span)) for _, span in sorted(self._spans.items()))
             self._put_curve(run)
@@ -164,7 +164,7 @@ class Folding:
                 self._take_late(number, type_, message, client_id, time)
                 return
         if client_id is not None:
-            self._client(client_id, time).take(type_, message, time, time_s)
+            self._client(client_id).take(type_, message, time, time_s)
         elif type_ in _LEADS:
             run.led = True
         if client_id is None and "withheld" in message:
@@ -263,10 +263,10 @@ class Folding:
         if time_s is not None and (self._heard_s is None or time_s > self._heard_s):
             self._run.heard, self._heard_s = time, time_s
 
-    def _client(self, client_id: str, time: str) -> ClientFolding:
+    def _client(self, client_id: str) -> ClientFolding:
         known = self._clients.get(client_id)
         if known is None:
-            known = self._clients[client_id] = ClientFolding(ClientState(client_id, first_seen=time))
+            known = self._clients[client_id] = ClientFolding(ClientState(client_id))
         return known
 
     # --- one function for each type -----------------------------------------------------------------------------

@@ -32,6 +32,7 @@ class _Said(msgspec.Struct, gc=False):
     """What a chart wants of a message; of any type, since anybody may have written it."""
 
     timestamp: Any = None
+    attempt: Any = None
     epoch: Any = None
     round: Any = None
     local_epoch: Any = None
@@ -41,7 +42,6 @@ class _Said(msgspec.Struct, gc=False):
     metrics: Any = None
     fit_metrics: Any = None
     eval_metrics: Any = None
-    attempt: Any = None
 
 
 _Measured = tuple[dict[str, Any], _Said]
@@ -168,6 +168,9 @@ class _Chosen:
 def _step_columns(steps: Sequence[Step], metric: str | None, chosen: _Chosen | None) -> dict[str, Any]:
     measured = [step_measurement(step) for step in steps]
     rows = [step.row for step in steps]
+    if len({step.writer for step in steps}) > 1:
+        order = _by_place([said for _, said in measured])
+        rows, measured = [rows[i] for i in order], [measured[i] for i in order]
     if chosen is not None:
         kept = [(row, one) for row, one in zip(rows, measured, strict=True) if chosen.has(one[1])]
         rows, measured = [row for row, _ in kept], [one for _, one in kept]
@@ -186,12 +189,16 @@ def _step_columns(steps: Sequence[Step], metric: str | None, chosen: _Chosen | N
 
 def _epoch_columns(messages: Iterable[Stored], metric: str | None, chosen: _Chosen | None) -> Iterator[dict[str, Any]]:
     groups: dict[tuple[str, str | None, str], list[tuple[int, dict[str, Any], _Said]]] = {}
+    writers: dict[str | None, set[str]] = {}
     for message in messages:
+        writers.setdefault(message.client_id, set()).add(message.writer)
         for phase, metrics, said in measurements(message):
             if chosen is not None and not chosen.has(said):
                 continue
             groups.setdefault((message.type, message.client_id, phase), []).append((message.offset, metrics, said))
     for (type_, client_id, phase), rows in groups.items():
+        if len(writers[client_id]) > 1:
+            rows = [rows[i] for i in _by_place([said for _, _, said in rows])]
         yield {
             "type": type_,
             "client_id": client_id,
@@ -223,6 +230,17 @@ def _places(
         for i, at in enumerate(series["timestamp"])
     ]
     return {axis: [axes.at(place, axis) for place in places] for axis in x}
+
+
+def _by_place(saids: Sequence[_Said]) -> list[int]:
+    """In which order several writers' measurements of one line stand: by where they are of, never by when they came."""
+
+    def place(i: int) -> tuple[float, ...]:
+        said = saids[i]
+        at = (said.attempt or 1, said.round, said.epoch, said.local_epoch, said.step)
+        return tuple(number(one) or 0.0 for one in at)
+
+    return sorted(range(len(saids)), key=place)
 
 
 def _metric_columns(rows: Sequence[dict[str, Any]], metric: str | None) -> dict[str, list[float | None]]:

@@ -17,9 +17,11 @@ __all__ = [
     "Attempt",
     "Best",
     "ClientFields",
+    "ClientRound",
     "ClientState",
     "ClientStatus",
     "End",
+    "Failure",
     "Pace",
     "RunFields",
     "RunState",
@@ -67,6 +69,25 @@ class Span(msgspec.Struct, frozen=True):
     """When the last client of a round sent."""
     loss: float | None = None
     """Its validation loss."""
+
+
+class ClientRound(msgspec.Struct, frozen=True):
+    """When a client began and ended a round, by its own clock, and over how many images it evaluated."""
+
+    number: int
+    started: str | None = None
+    sent: str | None = None
+    samples: int | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """That a client failed, as it said itself (`own`) or somebody else did; without a round where none was named."""
+
+    round: int | None
+    own: bool
+    time: str
+    error: str
+    detail: str | None = None
 
 
 class Withheld(msgspec.Struct, frozen=True):
@@ -173,6 +194,12 @@ class ClientFields(msgspec.Struct):
     """When the hub gave up hearing from it, and in which words; a later sign of life makes it void."""
     withheld: tuple[Withheld, ...] = ()
     """What its site does not send, by name."""
+    rounds: tuple[ClientRound, ...] = ()
+    """The newest rounds it has begun or ended, at most six, oldest first."""
+    failures: tuple[Failure, ...] = ()
+    """Its failure in the newest round of which one was told, and the newest that names no round."""
+    said_end: End | None = None
+    """How its part ended, where it said so itself and did not fail."""
 
 
 class ClientState(ClientFields, frozen=True):  # type: ignore[misc] # no dataclass: msgspec allows it

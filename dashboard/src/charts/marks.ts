@@ -16,7 +16,7 @@ export interface Look {
   dash: readonly number[];
 }
 
-/** The look of the series at `index`, counted from 0 in order of first appearance; it never changes afterwards. */
+/** The look of the series at `index`, counted from 0 in the order of the hospitals. */
 export function lookOf(index: number): Look {
   const at = ((index % MARKS.length) + MARKS.length) % MARKS.length;
   const again = Math.floor(index / MARKS.length) % 2 === 1;

@@ -5,6 +5,7 @@
 
 import { betterBest } from "./best";
 import type { Alert, Client, ClientRound, Epoch, Round, RunEvent, RunModel, StepSeries } from "./model";
+import { byName } from "./reading";
 import { withStatus } from "./withState";
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -72,7 +73,7 @@ export class Draft {
       clients = { ...round.clients };
       this.newCells.set(cell.round, clients);
     }
-    clients[cell.clientId] = cell;
+    clients[cell.clientId] = { ...cell, duration: durationOf(cell) };
     if (round.clients !== clients) this.setRound({ ...round, clients });
   }
 
@@ -92,6 +93,15 @@ export class Draft {
     return last;
   }
 
+  /** The newest round it has started. */
+  lastStartedRound(clientId: string): number {
+    let last = 0;
+    for (const each of this.roundsByNumber().values()) {
+      if (each.clients[clientId]?.started != null) last = Math.max(last, each.round);
+    }
+    return last;
+  }
+
   private roundsByNumber(): Map<number, Round> {
     this.rounds ??= new Map(this.before.rounds.map((each) => [each.round, each]));
     return this.rounds;
@@ -104,13 +114,29 @@ export class Draft {
     if (this.newSteps) model.steps = this.newSteps;
     if (this.epochs) model.epochs = [...this.epochs.values()].sort((a, b) => a.epoch - b.epoch);
     if (this.rounds) model.rounds = [...this.rounds.values()].sort((a, b) => a.round - b.round).map(summed);
-    if (this.clients) {
-      model.clients = [...this.clients.values()];
-      model.expectedClients = Math.max(model.expectedClients ?? 0, model.clients.length);
+    if (this.clients || model.data !== this.before.data) {
+      const clients = this.clients ? [...this.clients.values()] : model.clients;
+      model.clients = inOrder(clients, Object.keys(model.data.clients));
+      model.expectedClients =
+        Math.max(model.expectedClients ?? 0, model.clients.length) || model.expectedClients;
     }
     if (this.epochs || this.rounds) model.best = betterBest(model);
     return withStatus(model);
   }
+}
+
+function durationOf(cell: ClientRound): number | null {
+  const stopped =
+    cell.sent ?? (cell.failed === null ? null : cell.failed.own ? cell.failed.at : cell.lastHeard);
+  return cell.started === null || stopped === null ? null : Math.max(0, stopped - cell.started);
+}
+
+/** As the run names them, then by name: neither by who was read first nor by anybody's clock. */
+function inOrder(clients: readonly Client[], named: readonly string[]): Client[] {
+  const places = new Map(named.map((name, place) => [name, place]));
+  const place = (client: Client) => places.get(client.clientId) ?? named.length;
+  const sorted = [...clients].sort((a, b) => place(a) - place(b) || byName(a.clientId, b.clientId));
+  return sorted.map((client, index) => (client.index === index ? client : { ...client, index }));
 }
 
 /** The n of a global figure where nobody told it: the sum of what the round's hospitals evaluated on. */

@@ -12,7 +12,9 @@ import {
   takeLate,
   together,
 } from "./fold.attempts";
-import { endOf, foldClient, HUB_SAYS, more, paced } from "./fold.clients";
+import { foldClient, HUB_SAYS, more, paced } from "./fold.clients";
+import { endOf } from "./fold.part";
+import { withheldAfter } from "./fold.withheld";
 import type { KnownMessage } from "./messages.generated";
 import type { Said } from "./model";
 import { list, namesOf, number, record, textOrEmpty, whole } from "./reading";
@@ -64,6 +66,9 @@ export function foldState(before_: RunState, message: Said): RunState {
   if (attempt > state.attempt) state = goneOn(state, attempt, type, message, time);
   if (clientId !== null) state = foldClient(state, type, clientId, message, time);
   else if (LEADS.has(type) && !state.led) state = { ...state, led: true };
+  if (clientId === null && "withheld" in message) {
+    state = { ...state, withheld: withheldAfter(state.withheld, message) };
+  }
   const handler = HANDLERS[type as KnownMessage["type"]];
   if (handler !== undefined) state = handler(state, message, clientId, time);
   const byHub = message.about != null || HUB_SAYS.has(type);

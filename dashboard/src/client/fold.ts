@@ -49,7 +49,7 @@ function foldOne(draft: Draft, message: Message): void {
   const at = timeOf(message);
   const clientId = text(message.client_id);
   draft.model.lastHeard = Math.max(draft.model.lastHeard ?? at, at);
-  if (clientId !== null && message.type !== "client_failed") heard(draft, clientId, at);
+  if (clientId !== null && message.type !== "client_failed") heard(draft, clientId);
   if (message.type !== "step") {
     draft.events().push({ offset, at, type: message.type, clientId, message });
   }
@@ -243,37 +243,42 @@ function step(draft: Draft, message: Message, clientId: string | null, at: numbe
   }
   if (now.round === null) return;
   const cell = cellAt(draft, clientId, now.round, at);
-  if (cell.step === null || at >= cell.step.at) draft.setCell({ ...cell, step: now });
+  // By where it is of: a hospital's clock may be set back in the middle of a round.
+  const known = cell.step;
+  const further = (now.epoch ?? 0) - (known?.epoch ?? 0) || now.step - (known?.step ?? 0);
+  if (known === null || further >= 0) draft.setCell({ ...cell, step: now });
 }
 
 /* Rounds. */
 
-function heard(draft: Draft, clientId: string, at: number): Client {
+function heard(draft: Draft, clientId: string): Client {
   const known = draft.clientsById().get(clientId);
   const client: Client = known ?? {
     clientId,
     index: draft.clientsById().size,
-    firstHeard: at,
-    lastHeard: at,
     failed: null,
     finished: false,
   };
-  if (known === undefined || at > known.lastHeard) {
-    draft.clientsById().set(clientId, { ...client, lastHeard: Math.max(client.lastHeard, at) });
-  }
+  if (known === undefined) draft.clientsById().set(clientId, client);
   draft.model.federated = true;
   return client;
 }
 
-function cellAt(draft: Draft, clientId: string, round: number, at: number): ClientRound {
+function cellAt(draft: Draft, clientId: string, round: number, at: number, own = true): ClientRound {
   const known = draft.roundAt(round).clients[clientId];
   draft.model.round = Math.max(draft.model.round, round);
-  if (known !== undefined) return at > known.lastHeard ? { ...known, lastHeard: at } : known;
+  if (known?.heard) {
+    if (!own || (at >= known.firstHeard && at <= known.lastHeard)) return known;
+    const firstHeard = Math.min(known.firstHeard, at);
+    return { ...known, firstHeard, lastHeard: Math.max(known.lastHeard, at) };
+  }
+  if (known !== undefined) return own ? { ...known, heard: true, firstHeard: at, lastHeard: at } : known;
   return {
     clientId,
     round,
     started: null,
     sent: null,
+    heard: own,
     firstHeard: at,
     lastHeard: at,
     duration: null,
@@ -301,7 +306,8 @@ function roundStart(draft: Draft, message: Message, clientId: string | null, at:
   const round = draft.roundAt(number_);
   draft.setRound({ ...round, started: Math.min(round.started ?? at, at) });
   if (clientId !== null) {
-    draft.setCell({ ...cellAt(draft, clientId, number_, at), started: at });
+    const cell = cellAt(draft, clientId, number_, at);
+    draft.setCell({ ...cell, started: Math.max(cell.started ?? at, at) });
     recovered(draft, clientId, number_);
   }
 }
@@ -340,7 +346,6 @@ function roundEnd(draft: Draft, message: Message, clientId: string | null, at: n
   draft.setCell({
     ...cell,
     sent: isAgain ? cell.sent : at,
-    duration: isAgain ? cell.duration : cell.started === null ? null : at - cell.started,
     fit: isAgain && Object.keys(fit).length === 0 ? cell.fit : fit,
     evaluation: metricsOf(message.eval_metrics),
     ...moved(cell, message),
@@ -386,26 +391,34 @@ function clientFailed(
   offset: number,
 ): void {
   if (clientId === null) return;
-  const client = draft.clientsById().get(clientId) ?? heard(draft, clientId, at);
+  const client = draft.clientsById().get(clientId) ?? heard(draft, clientId);
   const failed: ClientFailure = {
+    own: message.type === "training_error",
     error: text(message.error) ?? "no reason was given",
     detail: text(message.detail),
     at,
     offset,
   };
-  draft.clientsById().set(clientId, { ...client, failed });
   const round = integer(message.round) ?? (draft.model.round > 0 ? draft.model.round : null);
+  // A word that comes late of a failure that it has got over.
+  const gotOver = round !== null && draft.lastStartedRound(clientId) > round;
+  if (!gotOver) draft.clientsById().set(clientId, { ...client, failed: theFirst(client.failed, failed) });
   if (round === null) return;
-  const cell = cellAt(draft, clientId, round, at);
-  const duration = cell.started === null ? null : at - cell.started;
-  draft.setCell({ ...cell, failed, duration, ...moved(cell, message) });
+  const cell = cellAt(draft, clientId, round, at, failed.own);
+  draft.setCell({ ...cell, failed: theFirst(cell.failed, failed), ...moved(cell, message) });
+}
+
+/** Of two failures the hospital's own word, else what was told first. */
+function theFirst(known: ClientFailure | null, failed: ClientFailure): ClientFailure {
+  if (known === null || known.own !== failed.own) return known?.own ? known : failed;
+  return failed.at < known.at ? failed : known;
 }
 
 /* Ends. How the run as a whole ended is the state's to say; a client's part is ended here. */
 
 function clientEnded(draft: Draft, message: Message, clientId: string, at: number, offset: number): void {
   if (message.type === "training_error") clientFailed(draft, message, clientId, at, offset);
-  else draft.clientsById().set(clientId, { ...heard(draft, clientId, at), finished: true });
+  else draft.clientsById().set(clientId, { ...heard(draft, clientId), finished: true });
 }
 
 function finalMetricsOf(message: Message): RunModel["finalMetrics"] {

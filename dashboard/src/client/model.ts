@@ -108,6 +108,8 @@ export interface LocalEpoch {
 }
 
 export interface ClientFailure {
+  /** The hospital's own word, not somebody else's. */
+  readonly own: boolean;
   readonly error: string;
   readonly detail: string | null;
   readonly at: number;
@@ -122,10 +124,15 @@ export interface ClientRound {
   readonly started: number | null;
   /** Its `round_end`. */
   readonly sent: number | null;
-  /** First and last message of this client in this round, whatever it was. */
+  /** It has said something of this round itself; else it is only known that it failed. */
+  readonly heard: boolean;
+  /** First and last message of this client in this round, whatever it was, by its own clock. */
   readonly firstHeard: number;
   readonly lastHeard: number;
-  /** Milliseconds from `started` to `sent` or failure; `null` while it trains or where the start is unknown. */
+  /**
+   * Milliseconds from `started` to `sent`, or to its last word where it failed; `null` while it trains or where the
+   * start is unknown. All of it by the client's own clock.
+   */
   readonly duration: number | null;
   readonly localEpochs: readonly LocalEpoch[];
   readonly step: Step | null;
@@ -161,10 +168,8 @@ export interface Round {
 
 export interface Client {
   readonly clientId: string;
-  /** Place in order of first appearance, from 0: its row, its colour and its mark, for the whole run. */
+  /** Place as the run names them, else by name, from 0: its row, its colour and its mark, whoever is heard first. */
   readonly index: number;
-  readonly firstHeard: number;
-  readonly lastHeard: number;
   /** A terminal message of its own, or a failure in a round that was its last word. */
   readonly failed: ClientFailure | null;
   readonly finished: boolean;

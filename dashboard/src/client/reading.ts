@@ -60,3 +60,17 @@ export function millis(value: unknown): number | null {
 export function timeOf(message: Message): number {
   return millis(message.timestamp) ?? 0;
 }
+
+/** In which order names stand: `hospital_2` before `hospital_10` (`hub/fields.py`). */
+export function byName(one: string, other: string): number {
+  const [ours, theirs] = [one.split(/([0-9]+)/), other.split(/([0-9]+)/)];
+  for (const [i, part] of ours.entries()) {
+    const their = theirs[i];
+    if (their === undefined) return 1;
+    const [a, b] = i % 2 === 0 ? [part, their] : [part.replace(/^0+/, ""), their.replace(/^0+/, "")];
+    if (i % 2 === 1 && a.length !== b.length) return a.length - b.length;
+    if (a !== b) return a < b ? -1 : 1;
+  }
+  if (ours.length < theirs.length) return -1;
+  return one < other ? -1 : one > other ? 1 : 0;
+}

@@ -15,7 +15,9 @@ export function foldSeries(model: RunModel, answer: SeriesAnswer): RunModel {
     const columns = record(each);
     const phase = text(columns.phase) ?? "train";
     if (phase !== "train" && phase !== "val" && phase !== "test") continue;
-    addSteps(draft, text(columns.client_id), phase satisfies Phase, rowsOf(columns));
+    // A client of several processes is told by rounds and steps; here what came first stands first.
+    const rows = rowsOf(columns).sort((a, b) => a.row - b.row);
+    addSteps(draft, text(columns.client_id), phase satisfies Phase, rows);
   }
   return publish(draft);
 }

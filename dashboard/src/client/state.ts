@@ -126,6 +126,37 @@ export interface ClientState {
   readonly paused: string | null;
   /** When it last went on. */
   readonly resumed: string | null;
+  /** What its site does not send, by name. */
+  readonly withheld: readonly WithheldState[];
+  /** The newest rounds it has begun or ended, at most six, oldest first. */
+  readonly rounds: readonly ClientRoundState[];
+  readonly failures: readonly FailureState[];
+  /** How its part ended, where it said so itself and did not fail. */
+  readonly said_end: EndState | null;
+}
+
+/** Something that a site does not send, and why; `at` is the round (or epoch) it was last told in. */
+export interface WithheldState {
+  readonly what: string;
+  readonly why: string;
+  readonly at: number;
+}
+
+/** When a client began and ended a round, by its own clock, and over how many images it evaluated. */
+export interface ClientRoundState {
+  readonly number: number;
+  readonly started: string | null;
+  readonly sent: string | null;
+  readonly samples: number | null;
+}
+
+/** That a client failed, as it said itself (`own`) or somebody else did. */
+export interface FailureState {
+  readonly round: number | null;
+  readonly own: boolean;
+  readonly time: string;
+  readonly error: string;
+  readonly detail: string | null;
 }
 
 export interface RunState {
@@ -212,6 +243,8 @@ export interface RunState {
    * (`key_series`, `best`, `metrics`) is of all of them together, without what is superseded.
    */
   readonly attempts: readonly AttemptState[];
+  /** What its machine does not send of what is no client's, by name. */
+  readonly withheld: readonly WithheldState[];
 }
 
 const NO_PACE: Pace = { last: null, gaps: [], longest: 0 };
@@ -283,6 +316,7 @@ export function emptyState(runId: string): RunState {
     edited: null,
     told: [],
     attempts: [],
+    withheld: [],
   };
 }
 
@@ -304,7 +338,7 @@ export function emptyAttempt(attempt: number): AttemptState {
   };
 }
 
-export function emptyClient(clientId: string, firstSeen: string): ClientState {
+export function emptyClient(clientId: string): ClientState {
   return {
     client_id: clientId,
     status: "waiting",
@@ -319,7 +353,7 @@ export function emptyClient(clientId: string, firstSeen: string): ClientState {
     failed: false,
     error: null,
     started: null,
-    first_seen: firstSeen,
+    first_seen: null,
     last_seen: null,
     durations: [],
     end: null,
@@ -332,5 +366,9 @@ export function emptyClient(clientId: string, firstSeen: string): ClientState {
     lost: null,
     paused: null,
     resumed: null,
+    withheld: [],
+    rounds: [],
+    failures: [],
+    said_end: null,
   };
 }

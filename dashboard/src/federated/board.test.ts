@@ -12,7 +12,7 @@ const model = fold(emptyModel("six"), recorded.messages);
 const board = boardOf(model, recorded.now);
 
 describe("the board", () => {
-  it("has a row per hospital in order of first appearance and a column per planned round", () => {
+  it("has a row per hospital, as the run names them, and a column per planned round", () => {
     expect(board.rows.map((row) => row.name)[0]).toBe("Northgate");
     expect(board.rows).toHaveLength(6);
     expect(board.columns).toHaveLength(20);

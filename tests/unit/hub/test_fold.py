@@ -199,3 +199,77 @@ def test_no_message_of_anybody_breaks_the_fold(type_: str, wrong: Any) -> None:
     fields = dict.fromkeys((*names, "timestamp", "failed_clients", "tags", "about", "attempt", "phase"), wrong)
     state = fold(folded(START), {"type": type_, "client_id": "c", **fields})
     assert fold(state, {"type": type_, **fields}).run_id == "run"
+
+
+def test_a_failure_that_is_told_late_does_not_undo_a_later_round_and_the_clients_own_word_says_most() -> None:
+    said = [
+        client("a", "round_start", round=1, total_rounds=3),
+        client("a", "training_error", round=1, error="no disk"),
+        client("a", "round_start", round=2, total_rounds=3),
+        {"type": "client_failed", "client_id": "a", "round": 1, "error": "it does not answer"},
+    ]
+    for order in (said, [said[3], *said[:3]]):
+        (found,) = folded(*order).clients
+        assert (found.end, found.failed_round, found.error) == (None, 1, "no disk")
+
+
+def test_an_error_that_names_no_round_is_of_the_round_the_client_was_in_by_its_own_clock() -> None:
+    first = [
+        client("a", "round_start", round=1, timestamp=at(1)),
+        client("a", "training_error", error="x", timestamp=at(2)),
+    ]
+    again = [client("a", "round_start", round=2, timestamp=at(3))]
+    for order in ([*first, *again], [*again, *first]):
+        (found,) = folded(*order).clients
+        assert (found.failed_round, found.end) == (1, None)
+    (alone,) = folded(*first).clients
+    assert alone.end is not None
+    assert (alone.end.status, alone.failed_round) == ("failed", 1)
+
+
+def test_who_sent_the_last_round_has_ended_well_whatever_is_said_of_it_later() -> None:
+    sent = [client("a", "round_start", round=1, total_rounds=1), client("a", "round_end", round=1)]
+    failed = {"type": "client_failed", "client_id": "a", "round": 1, "error": "it does not answer"}
+    for order in ([*sent, failed], [failed, *sent]):
+        (found,) = folded(*order).clients
+        assert found.end is not None
+        assert found.end.status == "completed"
+
+
+def test_only_the_newest_rounds_are_kept_and_the_last_sent_one_is_known_all_the_same() -> None:
+    sent = [client("a", "round_end", round=1, eval_metrics={"num_samples": 7})]
+    begun = [client("a", "round_start", round=round_) for round_ in range(2, 12)]
+    (found,) = folded(*sent, *begun).clients
+    assert [one.number for one in found.rounds] == [6, 7, 8, 9, 10, 11]
+    assert (found.sent_round, found.num_samples) == (1, 7)
+
+
+def test_hospitals_stand_in_the_order_of_their_names() -> None:
+    names = ["h10", "h2", "a", "h02", "B"]
+    assert [each.client_id for each in folded(*(client(name, "round_start", round=1) for name in names)).clients] == [
+        "B",
+        "a",
+        "h02",
+        "h2",
+        "h10",
+    ]
+
+
+def test_what_is_withheld_is_known_of_each_hospital_with_its_newest_reason() -> None:
+    told = [
+        client("a", "round_end", round=2, withheld={"val_auroc": "n 8 < 20"}),
+        client("a", "round_end", round=1, withheld={"val_auroc": "n 7 < 20", "text of alerts": "free text"}),
+        client("a", "withheld", withheld={"steps": "none leaves", "odd": 7}),
+        {"type": "withheld", "withheld": {"events of its own": "free text"}},
+        {"type": "withheld", "client_id": "b", "withheld": "nothing"},
+    ]
+    state = folded(*told)
+    assert [(one.what, one.why, one.at) for one in state.clients[0].withheld] == [
+        ("steps", "none leaves", 0),
+        ("text of alerts", "free text", 1),
+        ("val_auroc", "n 8 < 20", 2),
+    ]
+    assert [(one.what, one.why) for one in state.withheld] == [("events of its own", "free text")]
+    assert state.clients[1].withheld == ()
+    many = [client("a", "withheld", withheld={f"{number:03}": "w"}) for number in range(80)]
+    assert [one.what for one in folded(*reversed(many)).clients[0].withheld] == [f"{number:03}" for number in range(50)]
