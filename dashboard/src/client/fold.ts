@@ -50,6 +50,7 @@ function foldOne(draft: Draft, message: Message): void {
   const clientId = text(message.client_id);
   draft.model.lastHeard = Math.max(draft.model.lastHeard ?? at, at);
   if (clientId !== null && message.type !== "client_failed") heard(draft, clientId);
+  if (clientId !== null && "withheld" in message) withheld(draft, message, clientId, at);
   if (message.type !== "step") {
     draft.events().push({ offset, at, type: message.type, clientId, message });
   }
@@ -289,6 +290,7 @@ function cellAt(draft: Draft, clientId: string, round: number, at: number, own =
     bytesDown: null,
     bytesUp: null,
     failed: null,
+    withheld: {},
   };
 }
 
@@ -412,6 +414,18 @@ function clientFailed(
 function theFirst(known: ClientFailure | null, failed: ClientFailure): ClientFailure {
   if (known === null || known.own !== failed.own) return known?.own ? known : failed;
   return failed.at < known.at ? failed : known;
+}
+
+function withheld(draft: Draft, message: Message, clientId: string, at: number): void {
+  const round = integer(message.round);
+  if (round === null) return;
+  const cell = cellAt(draft, clientId, round, at, false);
+  const told = { ...cell.withheld };
+  for (const [what, why] of Object.entries(record(message.withheld))) {
+    const words = text(why) ?? "";
+    if ((told[what] ?? "") < words) told[what] = words;
+  }
+  draft.setCell({ ...cell, withheld: told });
 }
 
 /* Ends. How the run as a whole ended is the state's to say; a client's part is ended here. */

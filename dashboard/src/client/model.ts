@@ -143,6 +143,8 @@ export interface ClientRound {
   readonly bytesDown: number | null;
   readonly bytesUp: number | null;
   readonly failed: ClientFailure | null;
+  /** What of this round's messages its site did not send, by name, and why. */
+  readonly withheld: Readonly<Record<string, string>>;
 }
 
 export interface Aggregate {

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { Mark } from "../charts/Mark";
-import type { Board } from "./board";
+import type { Board, Row } from "./board";
 import type { Panel, PanelRow } from "./openPanel";
 import { LOW_ROW, type RowSight } from "./useRowsInSight";
 
@@ -16,6 +16,11 @@ function isLoud(row: PanelRow | undefined): boolean {
   return row !== undefined && ["late", "failed", "silent", "lost"].includes(row.state);
 }
 
+function factsWords(row: Row): string {
+  const facts = [row.facts, row.rare].filter(Boolean).join(", ");
+  return row.withheld === null ? facts : `${facts}. Withheld by the hospital: ${row.withheld.words}`;
+}
+
 /** The fixed first column: each hospital with its mark, its images, and a warning where a class is small. */
 export function BoardNames({ board, panel, side, sight }: Props) {
   const { from, to } = sight.window;
@@ -28,7 +33,7 @@ export function BoardNames({ board, panel, side, sight }: Props) {
       <div className="board-body" ref={sight.attach}>
         <div style={{ height: from * LOW_ROW }} />
         {board.rows.slice(from, to).map((row, i) => (
-          <div className="board-name" key={row.key} title={[row.facts, row.rare].filter(Boolean).join(", ")}>
+          <div className="board-name" key={row.key} title={factsWords(row)}>
             <Mark
               look={
                 sight.many && !isLoud(panel.rows[from + i]) ? { ...row.look, color: "--text3" } : row.look
@@ -36,13 +41,14 @@ export function BoardNames({ board, panel, side, sight }: Props) {
             />
             <span className="name">
               <b title={row.name}>{row.name}</b>
-              <span className="facts" title={[row.facts, row.rare].filter(Boolean).join(", ")}>
+              <span className="facts" title={factsWords(row)}>
                 {row.facts}
                 {row.rare && (
                   <>
                     , <strong>{row.rare}</strong>
                   </>
                 )}
+                {row.withheld && `, ${row.withheld.count} withheld`}
               </span>
             </span>
           </div>

@@ -99,6 +99,7 @@ function HospitalList({ panel, board }: { panel: Panel; board: Board }) {
             <span className="hospital-loss" key={row.loss}>
               loss <b>{row.loss === null ? "none" : rate(row.loss)}</b>
             </span>
+            {place?.withheld && <span className="hospital-withheld">withheld: {place.withheld.words}</span>}
           </li>
         );
       })}

@@ -4,6 +4,7 @@ import { type Look, lookOf } from "../charts/marks";
 import type { Client, ClientFailure, ClientRound, Metrics, Round, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { median } from "../run/time";
+import { withheldWords } from "./cellDetail";
 import { hospitalCount, isOpenRound, lateBy, spanOf, usualDuration } from "./rounds";
 
 export type Part = { kind: "wait" | "train" | "late"; from: number; to: number };
@@ -36,6 +37,8 @@ export interface Row {
   facts: string;
   /** "only 9 normal": a class so small that its figures swing. */
   rare: string | null;
+  /** What its site does not send, and why; `null` where it sends everything. */
+  withheld: { count: number; words: string } | null;
 }
 
 export interface Board {
@@ -76,10 +79,14 @@ export function boardOf(model: RunModel, now: number): Board {
       return column?.state === "past" && column.took !== null ? [column.took] : [];
     }),
   );
+  const withheld = withheldBy(model);
   const clients: (Client | null)[] = [...model.clients];
   while (clients.length < of) clients.push(null);
   return {
-    rows: clients.map((client, i) => factsOf(model, client, i)),
+    rows: clients.map((client, i) => ({
+      ...factsOf(model, client, i),
+      withheld: withheld.get(client?.clientId ?? "") ?? null,
+    })),
     columns,
     open: columns.find((column) => column.state === "open")?.round ?? null,
     cell: (row, column) => {
@@ -158,7 +165,16 @@ export function partsOf(
   return parts;
 }
 
-function factsOf(model: RunModel, client: Client | null, index: number): Row {
+function withheldBy(model: RunModel): Map<string, Row["withheld"]> {
+  return new Map(
+    model.state.clients.flatMap((client) => {
+      const words = withheldWords(client.withheld.map((one) => [one.what, one.why]));
+      return words === null ? [] : [[client.client_id, { count: client.withheld.length, words }] as const];
+    }),
+  );
+}
+
+function factsOf(model: RunModel, client: Client | null, index: number): Omit<Row, "withheld"> {
   const look = lookOf(index);
   if (!client) {
     return {

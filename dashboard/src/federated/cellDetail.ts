@@ -22,7 +22,7 @@ export function detailLines(model: RunModel, cell: Cell): { at: number | null; l
     lines.push(
       `The round goes on with ${left} hospital${left === 1 ? "" : "s"}${images === null ? "" : `; ${count(images)} images are missing from it`}.`,
     );
-    return { at: failed.at, lines };
+    return { at: failed.at, lines: [...lines, ...withheldLines(cell)] };
   }
   const usual = usualDuration(model, cell.clientId, cell.round);
   if (record.duration !== null) {
@@ -48,7 +48,18 @@ export function detailLines(model: RunModel, cell: Cell): { at: number | null; l
   if (record.bytesDown !== null || record.bytesUp !== null) {
     lines.push(`Received ${bytes(record.bytesDown)}, sent ${bytes(record.bytesUp)}.`);
   }
-  return { at: record.sent ?? record.lastHeard, lines };
+  return { at: record.sent ?? record.lastHeard, lines: [...lines, ...withheldLines(cell)] };
+}
+
+function withheldLines(cell: Cell): string[] {
+  const words = withheldWords(Object.entries(cell.record?.withheld ?? {}));
+  return words === null ? [] : [`Withheld by the hospital: ${words}.`];
+}
+
+/** What a site does not send, and why: `val_auroc (n 7 < 20)`; `null` where it sends everything. */
+export function withheldWords(told: readonly (readonly [string, string])[]): string | null {
+  const sorted = [...told].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.length === 0 ? null : sorted.map(([what, why]) => `${what} (${why})`).join(", ");
 }
 
 function samples(n: number | null | undefined): string {

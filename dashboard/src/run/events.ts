@@ -4,6 +4,7 @@ import { lessIsBetter } from "../client/best";
 import type { Message, Metrics, RunEvent, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { metricsOf, namesOf, number, record, text } from "../client/reading";
+import { withheldWords } from "../federated/cellDetail";
 import { metricName } from "./figures";
 
 export type EventIcon =
@@ -38,10 +39,17 @@ export interface EventLine {
 export function eventLines(model: RunModel, most = 300): EventLine[] {
   const best = bestOffsets(model);
   const lines: EventLine[] = [];
+  const withheld = new Set<string>();
   for (let i = model.events.length - 1; i >= 0 && lines.length < most; i--) {
     const event = model.events[i];
     const line = event && lineOf(event, model, best.has(event.offset));
     if (!event || !line) continue;
+    if (event.type === "withheld") {
+      // The same again is no news.
+      const words = `${line.strong} ${line.rest}`;
+      if (withheld.has(words)) continue;
+      withheld.add(words);
+    }
     const key = event.offset > 0 ? String(event.offset) : `${event.type}-${event.at}-${i}`;
     lines.push({ key, at: event.at, alert: event.type === "alert", ...line });
   }
@@ -95,6 +103,16 @@ function lineOf(event: RunEvent, model: RunModel, isBest: boolean): Words | null
       };
     case "training_cancelled":
       return { icon: "stop", strong: stopped(message), rest: text(message.reason) ?? "" };
+    case "withheld": {
+      const told = Object.entries(record(message.withheld)).map(
+        ([what, why]) => [what, String(why)] as const,
+      );
+      return {
+        icon: "note",
+        strong: clientId ?? "The site",
+        rest: `withholds ${withheldWords(told) ?? "something"}`,
+      };
+    }
     case "stage":
       return staged(message);
     case "training_paused":
