@@ -23,8 +23,9 @@ from federated_pneumonia_detection.federated.names import ask_who, who_answered
 from federated_pneumonia_detection.federated.records import Order
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
 from federated_pneumonia_detection.federated.strategies import draw_by_seed, strategy_of
+from federated_pneumonia_detection.federated.strategy_facts import privacy_spent
 from federated_pneumonia_detection.federated.strategy_state import ACCOUNT, count_on, give_back, strategy_state
-from federated_pneumonia_detection.federated.strategy_watch import privacy_spent, watch_strategy
+from federated_pneumonia_detection.federated.strategy_watch import watch_strategy
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 from federated_pneumonia_detection.progress.orders import OrderWatch
 from federated_pneumonia_detection.training.errors import TrainingError

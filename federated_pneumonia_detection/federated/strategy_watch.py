@@ -10,10 +10,9 @@ Whatever goes wrong in the watching itself is told in the process's log, and the
 from __future__ import annotations
 
 import inspect
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,15 +24,16 @@ from federated_pneumonia_detection.federated.errors import RunCancelled
 from federated_pneumonia_detection.federated.harmless import harmless
 from federated_pneumonia_detection.federated.reply_metrics import WEIGHT, WHO, metrics_of, size_bytes
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason
+from federated_pneumonia_detection.federated.server_log import ServerLog
+from federated_pneumonia_detection.federated.strategy_facts import nodes_needed, privacy_spent, waits_told
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 from federated_pneumonia_detection.progress.cancel import clear
 from federated_pneumonia_detection.progress.orders import OrderWatch
 
-__all__ = ["privacy_spent", "watch_strategy"]
+__all__ = ["watch_strategy"]
 
 S = TypeVar("S", bound=Strategy)
 
-_DEFAULT_LOG_DIR = "logs/progress"
 _AROUND = ("start", "configure_train", "configure_evaluate", "aggregate_train", "aggregate_evaluate")
 
 
@@ -63,32 +63,10 @@ def watch_strategy(
         say_end: whether the end of `start` is the end of the run: `training_complete`, or `training_error` where no
             client ever answered.
     """
-    watch = _StrategyWatch(strategy, logger, _Named(log_dir, experiment_name, run_id), roster, say_end=say_end)
+    watch = _StrategyWatch(strategy, logger, ServerLog(log_dir, experiment_name, run_id), roster, say_end=say_end)
     for name in _AROUND:
         setattr(strategy, name, getattr(watch, name))
     return strategy
-
-
-@dataclass(frozen=True)
-class _Named:
-    log_dir: str | None
-    experiment_name: str | None
-    run_id: str | None
-
-    def logger(self, strategy: Strategy, grid: Grid | None, total_rounds: int | None) -> FederatedProgressLogger:
-        run = None if grid is None else grid.run
-        flowers = None if run is None or os.environ.get("FPD_RUN_ID") else f"flwr-{run.run_id}"
-        return FederatedProgressLogger(
-            None,
-            self.log_dir or os.environ.get("FPD_LOG_DIR") or _DEFAULT_LOG_DIR,
-            self.experiment(grid),
-            run_id=self.run_id or flowers,
-            run_start={"total_rounds": total_rounds, "config": {"strategy": type(strategy).__name__}},
-            hears_cancel=True,
-        )
-
-    def experiment(self, grid: Grid | None) -> str:
-        return self.experiment_name or (grid.run.fab_id if grid is not None else "") or "federated"
 
 
 @dataclass
@@ -104,15 +82,6 @@ class _Round:
     is_over: bool = True
 
 
-def _needed(strategy: Any) -> int:
-    """How many nodes a strategy waits for, as far as it says: one of Flower's does, also inside another one."""
-    names = ("min_available_nodes", "min_train_nodes")
-    found = [value for name in names if isinstance(value := getattr(strategy, name, None), int)]
-    if not found and (inner := getattr(strategy, "strategy", None)) is not None:
-        return _needed(inner)
-    return max(found, default=0)
-
-
 class _StrategyWatch:
     """The watching side of `watch_strategy`; each method stands around the strategy's own of the same name."""
 
@@ -120,7 +89,7 @@ class _StrategyWatch:
         self,
         strategy: Strategy,
         logger: FederatedProgressLogger | None,
-        named: _Named,
+        named: ServerLog,
         roster: Roster | None,
         *,
         say_end: bool,
@@ -180,7 +149,7 @@ class _StrategyWatch:
 
     def _open(self, grid: Grid | None) -> None:
         if self.logger is None:
-            self.logger = self._opened = self._named.logger(self._strategy, grid, self.total_rounds)
+            self.logger = self._opened = self._named.open(self._strategy, grid, self.total_rounds)
             self._experiment = self._named.experiment(grid)
 
     def _close(self) -> None:
@@ -225,31 +194,16 @@ class _StrategyWatch:
     def _names(self, nodes: Iterable[int]) -> list[str]:
         return [self.roster.name(node) for node in self.roster.sort(nodes)]
 
-    @contextmanager
-    def _waits_told(self, grid: Grid, server_round: int) -> Iterator[None]:
-        """Within it a strategy that looks for nodes and finds too few is known to wait for more: Flower's own do."""
-        own = grid.get_node_ids
-        needed = _needed(self._strategy)
-        told: set[int] | None = None
+    def _waits_told(self, grid: Grid, server_round: int) -> AbstractContextManager[None]:
+        needed = nodes_needed(self._strategy)
 
-        def get_node_ids() -> Iterable[int]:
-            nonlocal told
-            nodes = list(own())
-            with harmless("telling who is waited for"):
-                if len(nodes) < needed and set(nodes) != told and self.logger is not None:
-                    told = set(nodes)
-                    here = self._names(nodes)
-                    self.logger.log_stage(
-                        "waiting_for_clients", round_num=server_round, expected=needed, connected=here
-                    )
-            return nodes
+        def tell(nodes: list[int]) -> None:
+            if self.logger is not None:
+                self.logger.log_stage(
+                    "waiting_for_clients", round_num=server_round, expected=needed, connected=self._names(nodes)
+                )
 
-        with harmless("watching for nodes"):
-            grid.get_node_ids = get_node_ids  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            vars(grid).pop("get_node_ids", None)
+        return waits_told(grid, needed, tell)
 
     def _tell_clients(self, config: ConfigRecord) -> None:
         if self.total_rounds is not None:
@@ -371,10 +325,3 @@ class _StrategyWatch:
             return
         ending = {"total_rounds": self.total_rounds, "duration_seconds": round(duration_s, 3)}
         logger.log_training_complete({**ending, **self.last})
-
-
-def privacy_spent(strategy: Strategy) -> dict[str, float]:
-    """`epsilon` and `delta` so far; empty where the strategy keeps no account."""
-    ask = getattr(strategy, "privacy_spent", None)
-    spent = ask() if callable(ask) else None
-    return {} if spent is None else {"epsilon": float(spent.epsilon), "delta": float(spent.delta)}

@@ -28,7 +28,7 @@ def told(log_dir: Path, client: str | None = None) -> list[dict[str, Any]]:
 
 
 def types(messages: list[dict[str, Any]]) -> Names:
-    return [message["type"] for message in messages if message["type"] != "step"]
+    return [message["type"] for message in messages if message["type"] not in ("step", "stage")]
 
 
 def test_the_quickstart_with_our_lines_and_without_gives_the_same_bits(

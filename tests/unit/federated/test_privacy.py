@@ -15,7 +15,7 @@ from federated_pneumonia_detection.config import FederatedConfig
 from federated_pneumonia_detection.federated.errors import AccountantMissing
 from federated_pneumonia_detection.federated.privacy import effective_noise
 from federated_pneumonia_detection.federated.strategies import strategy_of
-from federated_pneumonia_detection.federated.strategy_watch import privacy_spent
+from federated_pneumonia_detection.federated.strategy_facts import privacy_spent
 from federated_pneumonia_detection.federated.weights import load_weights, statistics_of, weights_of
 
 
