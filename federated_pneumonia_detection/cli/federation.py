@@ -128,6 +128,19 @@ def admit(
     typer.echo(f"{called} is admitted.")
 
 
+@app.command()
+def dismiss(
+    name: Annotated[str, typer.Argument(help="What the hospital is called.")],
+    directory: Dir = DEFAULT_DIR,
+) -> None:
+    """Take a hospital's admission back, at the coordinator. The SuperLink has to run."""
+    from federated_pneumonia_detection.federated.superlink.directory import Federation
+    from federated_pneumonia_detection.federated.superlink.flower import Flower
+
+    Flower(Federation.open(directory)).dismiss(name)
+    typer.echo(f"{name} is turned away from now on.")
+
+
 @app.command("nodes")
 def list_nodes(directory: Dir = DEFAULT_DIR) -> None:
     """List the admitted hospitals, at the coordinator, and whether each is connected."""
@@ -135,8 +148,8 @@ def list_nodes(directory: Dir = DEFAULT_DIR) -> None:
     from federated_pneumonia_detection.federated.superlink.flower import Flower
 
     found = Flower(Federation.open(directory)).nodes()
-    for node in found:
-        typer.echo(f"{printable(str(node.get('name') or node.get('node-id')))}\t{node.get('status')}")
+    for name, state in found:
+        typer.echo(f"{printable(name)}\t{'never seen' if state == 'registered' else state}")
     if not found:
         typer.echo("No hospital is admitted yet. At the hospital: fpd federation node-key NAME; here: admit NAME.pub")
 

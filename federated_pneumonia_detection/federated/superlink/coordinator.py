@@ -12,6 +12,7 @@ from federated_pneumonia_detection.federated.environment import quiet
 from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled, SuperLinkLost
 from federated_pneumonia_detection.federated.superlink.signals import Signalled, heard
 from federated_pneumonia_detection.federated.superlink.ticket import Desk, Result, Ticket
+from federated_pneumonia_detection.federated.superlink.watchful_grid import WatchfulGrid
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.training.going_on import GoingOn
@@ -71,7 +72,7 @@ def _run(grid: Grid, ticket: Ticket) -> dict[str, object]:
         run.connect_timeout_s, run.poll_s = ticket.connect_timeout_s, _POLL_S
         with run.told(), torch_threads(config.threads):
             try:
-                run.rounds(grid)
+                run.rounds(WatchfulGrid(grid))
             except Signalled as signalled:
                 raise _what_it_means(signalled, run.rounds_done, ticket.run_id) from None
 

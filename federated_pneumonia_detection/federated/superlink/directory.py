@@ -28,6 +28,7 @@ class NoFederation(FederatedError):
 class _Said(msgspec.Struct):
     address: str
     hosts: list[str]
+    nodes: dict[str, str] = {}
 
 
 class Federation:
@@ -39,12 +40,14 @@ class Federation:
     Attributes:
         address: where the SuperLink listens, as `127.0.0.1:9443`.
         hosts: names and addresses that its certificate holds for.
+        nodes: what the admitted hospitals are called, by Flower's number of their node.
     """
 
-    def __init__(self, path: Path, address: str, hosts: list[str]) -> None:
+    def __init__(self, path: Path, address: str, hosts: list[str], nodes: dict[str, str] | None = None) -> None:
         self.path = path
         self.address = address
         self.hosts = hosts
+        self.nodes = {} if nodes is None else nodes
 
     @classmethod
     def create(cls, path: Path, *, address: str, hosts: tuple[str, ...] = ()) -> Federation:
@@ -89,12 +92,14 @@ class Federation:
             ) from None
         except (OSError, ValueError) as error:
             raise NoFederation(f"{path / 'federation.json'} cannot be read: {error}") from None
-        return cls(path, said.address, said.hosts)
+        return cls(path, said.address, said.hosts, said.nodes)
 
     def save(self) -> None:
         """Write down what was changed."""
         temporary = self.path / f".federation.{os.getpid()}.tmp"
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(_Said(self.address, self.hosts))) + b"\n")
+        temporary.write_bytes(
+            msgspec.json.format(msgspec.json.encode(_Said(self.address, self.hosts, self.nodes))) + b"\n"
+        )
         temporary.replace(self.path / "federation.json")
         # How Flower's own command line finds the SuperLink: `flwr ls federation` with FLWR_HOME at this directory.
         self.flower_home.mkdir(parents=True, exist_ok=True)

@@ -76,15 +76,37 @@ class Flower:
         Raises:
             SuperLinkRefused: the SuperLink does not take it.
         """
-        self._ask("supernode", "register", str(public_key), _NAME, "--name", name)
+        if name in self._federation.nodes.values():
+            raise SuperLinkRefused(f"{name} is admitted already; dismiss it first, or call this one otherwise")
+        node = self._ask("supernode", "register", str(public_key), _NAME, "--name", name)["node-id"]
+        self._federation.nodes[str(node)] = name
+        self._federation.save()
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """The admitted nodes, each with `name` and `status`.
+    def dismiss(self, name: str) -> None:
+        """Take a hospital's admission back; its node is turned away from now on.
+
+        Raises:
+            SuperLinkRefused: it was not admitted, or the SuperLink does not answer.
+        """
+        node = next((node for node, called in self._federation.nodes.items() if called == name), None)
+        if node is None:
+            raise SuperLinkRefused(f"no {name} is admitted; `fpd federation nodes` lists who is")
+        self._ask("supernode", "unregister", node, _NAME)
+        del self._federation.nodes[node]
+        self._federation.save()
+
+    def nodes(self) -> list[tuple[str, str]]:
+        """The admitted hospitals, each with its state: `registered` (never seen), `online` or `offline`.
 
         Raises:
             SuperLinkRefused: the SuperLink does not answer.
         """
-        return list(self._ask("supernode", "list", _NAME)["nodes"])
+        found = self._ask("supernode", "list", _NAME)["nodes"]
+        return [
+            (self._federation.nodes.get(str(node["node-id"]), str(node["node-id"])), str(node["status"]))
+            for node in found
+            if node["status"] != "unregistered"
+        ]
 
     def _ask(self, *arguments: str) -> dict[str, Any]:
         command = [program("flwr"), *arguments, "--format", "json"]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from flwr.app import Context, Error, Message, MessageType
+from flwr.app import Context, Error, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import ClientAppCallable
 
 from federated_pneumonia_detection.federated.names import answer_who, begun_run
 from federated_pneumonia_detection.federated.records import Site
 from federated_pneumonia_detection.federated.superlink.signals import Signalled, heard
+from federated_pneumonia_detection.federated.superlink.watchful_grid import IDLE
 from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.cancel import clear, request_cancel
 from federated_pneumonia_detection.progress.errors import NotAJournal
@@ -34,6 +35,8 @@ class _Hospital(ClientApp):
 
     # Flower calls by keyword, so the parameters have these names.
     def __call__(self, message: Message, context: Context) -> Message:
+        if message.metadata.message_type == IDLE:
+            return Message(RecordDict(), reply_to=message)
         site = Site.of(context)
         if site.source is None:
             words = 'no images are named in this hospital\'s node configuration (data="…")'
