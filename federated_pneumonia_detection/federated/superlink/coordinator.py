@@ -38,9 +38,9 @@ def main(grid: Grid, context: Context) -> None:
     except RunCancelled as cancelled:
         desk.end(Result(error=str(cancelled), status="cancelled"))
         raise
-    except Signalled:
-        desk.end(Result(error="Flower ended the server app"))
-        raise
+    except Signalled as signalled:
+        desk.end(Result(error=str(signalled)))
+        raise FederatedError(str(signalled)) from None
     except Exception as error:
         lines = str(error).strip().splitlines()
         desk.end(Result(error=lines[0] if lines else type(error).__name__))

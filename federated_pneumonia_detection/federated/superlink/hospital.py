@@ -54,8 +54,12 @@ def _inner(message: Message, context: Context) -> Message:
     from federated_pneumonia_detection.federated.client_app import build_client_app
     from federated_pneumonia_detection.training.devices import torch_threads
 
-    with heard(), torch_threads(None):
-        return build_client_app(mods=[_tell_why_it_ends])(message, context)
+    try:
+        with heard(), torch_threads(None):
+            return build_client_app(mods=[_tell_why_it_ends])(message, context)
+    except Signalled:
+        # Nobody is there to take an answer.
+        raise SystemExit(1) from None
 
 
 def _tell_why_it_ends(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
