@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED
 from federated_pneumonia_detection.cli.lines import printable
 
 __all__ = ["app"]
@@ -90,7 +89,8 @@ def superlink(
         typer.echo(
             "Whoever reaches that port may run code at every hospital: let a firewall admit the hospitals alone."
         )
-    _become(superlink_command(federation, host, port), environment(federation.flower_home))
+    command = superlink_command(federation, host, port)
+    raise typer.Exit(_run("SuperLink", command, environment(federation.flower_home), directory / "superlink.log"))
 
 
 @app.command("node-key")
@@ -183,12 +183,37 @@ def join(
     source = "phantoms" if found.path is None else str(found.path.resolve())
     config = {"client-id": name, "data": source, "log-dir": str(log_dir.resolve())}
     typer.echo(f"{name}: SuperNode for {superlink}, images {source}, journals {log_dir}. Ctrl-C ends it.")
-    _become(
-        supernode_command(superlink=superlink, ca=ca, key=own_key, port=port, node_config=config), environment(home)
-    )
+    command = supernode_command(superlink=superlink, ca=ca, key=own_key, port=port, node_config=config)
+    raise typer.Exit(_run(f"{name}'s SuperNode", command, environment(home), home / "supernode.log"))
 
 
-def _become(command: list[str], environment: dict[str, str]) -> None:
-    """Be that program from now on: signals, exit code and output are its own."""
-    sys.stdout.flush()
-    os.execve(command[0], command, environment)
+def _run(name: str, command: list[str], environment: dict[str, str], output: Path) -> int:
+    """Run one of Flower's programs until Ctrl-C, or until it ends by itself, and end all that it started; exit code."""
+    import signal
+    import time
+
+    from federated_pneumonia_detection.federated.superlink.processes import Processes, Program
+
+    ended_by = signal.SIGINT
+
+    def end(number: int, frame: object) -> None:
+        nonlocal ended_by
+        ended_by = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    processes = Processes(lambda words: typer.echo(f"fpd: {printable(words)} ({output})", err=True))
+    try:
+        processes.start(Program(name, command, output, environment, again=False))
+        while processes.any_runs():
+            processes.look_after()
+            time.sleep(0.2)
+        processes.look_after()
+    except KeyboardInterrupt:
+        return CANCELLED if ended_by is signal.SIGINT else 0
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        processes.end()
+    return FAILED

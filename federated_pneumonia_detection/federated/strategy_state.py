@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,8 @@ def count_on(strategy: Strategy, done: int) -> None:
         return
     begin = strategy.start
 
+    # With the signature of Flower's own: whoever watches the strategy reads from it how many rounds there are.
+    @functools.wraps(begin)
     def start(*args: Any, **kwargs: Any) -> Result:
         call = inspect.signature(begin).bind(*args, **kwargs)
         call.apply_defaults()

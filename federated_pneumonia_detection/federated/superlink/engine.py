@@ -23,6 +23,9 @@ __all__ = ["run_superlink"]
 
 _LOOK_S = 0.1
 _ASK_S = 5.0
+_BEGINS_WITHIN_S = 180.0
+"""How long the SuperLink may take to start a run's server app: its launcher may have died, which it does not notice."""
+
 _OBEYS_WITHIN_S = 12.0
 """How long a run that was asked to stop may take, before Flower is asked to end it."""
 
@@ -74,7 +77,7 @@ def run_superlink(federation_dir: Path, ticket: Ticket) -> dict[str, Any]:
 
 def _follow(flower: Flower, number: int, desk: Desk, watch: CancelWatch) -> Result:
     """Wait for the result; where none can come any more, say why."""
-    next_ask = time.monotonic() + _ASK_S
+    begun, next_ask = time.monotonic(), time.monotonic() + _ASK_S
     asked_at: float | None = None
     while (result := desk.result()) is None:
         time.sleep(_LOOK_S)
@@ -82,6 +85,11 @@ def _follow(flower: Flower, number: int, desk: Desk, watch: CancelWatch) -> Resu
         if desk.server_lives() is False:
             time.sleep(_LOOK_S)
             return desk.result() or Result(error="the run's server app died without a word (killed, or out of memory)")
+        if desk.server_lives() is None and now - begun > _BEGINS_WITHIN_S:
+            flower.stop(number)
+            return Result(
+                error=f"the SuperLink took the run and did not begin it within {_BEGINS_WITHIN_S:g} s; start it again"
+            )
         if asked_at is None and watch.asked() is not None:
             asked_at = now
         if asked_at is not None and now - asked_at > _OBEYS_WITHIN_S:

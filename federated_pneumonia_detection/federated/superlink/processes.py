@@ -121,7 +121,8 @@ class Processes:
                     self._tell(f"{program.name}: started again")
                 continue
             if not program.again:
-                self._tell(f"{program.name} {_ended(program.process.returncode)}: {program.last_words()}")
+                told = f"{program.name} {_ended(program.process.returncode)}"
+                self._tell(f"{told}. It said last: {program.last_words() or 'nothing'}")
                 program.process = None
                 continue
             if now - program.started_at > _STEADY_S:
