@@ -187,6 +187,24 @@ def join(
     raise typer.Exit(_run(f"{name}'s SuperNode", command, environment(home), home / "supernode.log"))
 
 
+def _in_words(words: str, output: Path) -> str:
+    """What a program's end means, where it is known."""
+    said = output.read_text(encoding="utf-8", errors="replace")
+    for sign, meaning in _MEANINGS.items():
+        if sign in said:
+            return f"{words.partition('.')[0]}: {meaning}"
+    return words
+
+
+_MEANINGS = {
+    "Failed to activate SuperNode": "the SuperLink does not admit this key. At the coordinator: fpd federation admit "
+    "NAME.pub. Or another node is connected with it",
+    "CERTIFICATE_VERIFY_FAILED": "the SuperLink shows a certificate that ca.pem does not vouch for, or not under that "
+    "name",
+    "address already in use": "its port is taken; name another one with --port",
+}
+
+
 def _run(name: str, command: list[str], environment: dict[str, str], output: Path) -> int:
     """Run one of Flower's programs until Ctrl-C, or until it ends by itself, and end all that it started; exit code."""
     import signal
@@ -203,7 +221,8 @@ def _run(name: str, command: list[str], environment: dict[str, str], output: Pat
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
-    processes = Processes(lambda words: typer.echo(f"fpd: {printable(words)} ({output})", err=True))
+    output.unlink(missing_ok=True)
+    processes = Processes(lambda words: typer.echo(f"fpd: {printable(_in_words(words, output))} ({output})", err=True))
     try:
         processes.start(Program(name, command, output, environment, again=False))
         while processes.any_runs():

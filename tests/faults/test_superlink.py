@@ -1,0 +1,120 @@
+"""What breaks between machines, and who says so: SuperNode and SuperLink killed, the shipper cut, too few hospitals."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from federation import Laptop, started, wait_until
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    directory: Path = tmp_path_factory.mktemp("federation")
+    with started(directory) as laptop:
+        yield laptop
+
+
+def _own(laptop: Laptop, client: str, run_id: str) -> str:
+    """A hospital's journals of a run, on its own disk."""
+    journals = sorted((laptop.directory / "hospitals" / client / "log").glob(f"{run_id}.{client}*.jsonl"))
+    return "".join(journal.read_text() for journal in journals)
+
+
+def _trains(laptop: Laptop, run_id: str) -> bool:
+    return all('"local_epoch"' in _own(laptop, client, run_id) for client in ("client_0", "client_1"))
+
+
+def _said(laptop: Laptop, run_id: str, kind: str) -> list[dict[str, Any]]:
+    return [message for message in laptop.messages(run_id) if message["type"] == kind]
+
+
+def test_a_stop_at_the_server_reaches_each_hospital_at_its_next_batch(up: Laptop) -> None:
+    run_id = up.start_run(local_epochs=200)
+    wait_until(lambda: _trains(up, run_id), "both train")
+    began = time.monotonic()
+    with httpx.Client(base_url=up.url) as http:
+        assert http.post(f"/api/runs/{run_id}/cancel", json={"by": "Ada", "reason": "enough"}).status_code == 202
+    wait_until(lambda: up.ended(run_id), "the run has ended")
+    wait_until(
+        lambda: all("training_cancelled" in _own(up, client, run_id) for client in ("client_0", "client_1")),
+        "each hospital has stopped",
+        15,
+    )
+    assert time.monotonic() - began < 15
+    assert '"by":"Ada"' in _own(up, "client_0", run_id)
+
+
+def test_the_round_goes_on_without_the_shippers(up: Laptop) -> None:
+    run_id = up.start_run(local_epochs=3)
+    shippers = [p for p in up.processes() if "ship" in p.cmdline()]
+    assert len(shippers) == 2
+    for shipper in shippers:
+        shipper.suspend()
+    try:
+        wait_until(lambda: up.ended(run_id), "the run has ended", 240)
+        assert up.state(run_id)["status"] == "completed"
+        assert _said(up, run_id, "local_epoch") == []
+    finally:
+        for shipper in shippers:
+            shipper.resume()
+    wait_until(lambda: len(_said(up, run_id, "local_epoch")) == 6, "all of it came afterwards")
+
+
+def test_a_killed_supernode_is_told_by_its_own_training_and_the_others_go_on(up: Laptop) -> None:
+    run_id = up.start_run(local_epochs=60)
+    wait_until(lambda: _trains(up, run_id), "both train")
+    up.process_of("flower-supernode", 'client-id="client_1"').kill()
+    words = "this hospital's SuperNode ended in the middle of the round"
+    wait_until(lambda: words in _own(up, "client_1", run_id) or "died" in str(up.state(run_id)), "it is told", 20)
+    assert words not in _own(up, "client_0", run_id)
+    wait_until(lambda: up.ended(run_id), "the run has ended", 400)
+    assert up.state(run_id)["status"] == "completed"
+    failed = _said(up, run_id, "client_failed")
+    assert [message["client_id"] for message in failed] == ["client_1"]
+    assert "SuperNode" in failed[0]["error"] or "ode" in failed[0]["error"]
+
+
+def test_a_run_goes_on_after_its_superlink_was_killed(up: Laptop) -> None:
+    run_id = up.start_run(num_rounds=3, local_epochs=2)
+    wait_until(lambda: len(_said(up, run_id, "round_aggregated")) >= 1, "a round is done", 240)
+    wait_until(lambda: any(m["round"] == 2 for m in _said(up, run_id, "round_start")), "the second has begun", 60)
+    up.process_of("flower-superlink").kill()
+    wait_until(lambda: up.ended(run_id), "the run has ended", 30)
+    (error,) = [m["error"] for m in _said(up, run_id, "training_error") if "client_id" not in m]
+    assert error.startswith("the SuperLink ended in round 2; the weights of round 1 are kept")
+    wait_until(lambda: "SuperLink: started again" in up.text(), "it is back", 60)
+    with httpx.Client(base_url=up.url, timeout=30) as http:
+        wait_until(lambda: http.post(f"/api/runs/{run_id}/resume", json={}).status_code == 202, "it is let go on", 60)
+    wait_until(lambda: up.state(run_id)["status"] == "completed", "the run has completed", 400)
+    starts = [m["round"] for m in _said(up, run_id, "round_start") if "client_id" not in m and m.get("attempt") == 2]
+    assert starts == [2, 3]
+
+
+def test_too_few_hospitals_are_named_and_waited_for_no_longer_than_two_minutes(up: Laptop) -> None:
+    run_id = up.start_run(num_clients=3)
+    wait_until(lambda: _said(up, run_id, "stage"), "it says what it waits for", 90)
+    waits = _said(up, run_id, "stage")[-1]
+    wait_until(lambda: up.ended(run_id), "the run has ended", 200)
+    assert (waits["stage"], waits["expected"]) == ("waiting_for_clients", 3)
+    assert "2 of 3 clients connected within 120 s" in str(up.state(run_id)["error"])
+
+
+def test_a_key_that_was_not_admitted_is_turned_away_in_words(up: Laptop, tmp_path: Path) -> None:
+    fpd = [sys.executable, "-m", "federated_pneumonia_detection", "federation"]
+    subprocess.run([*fpd, "node-key", "stranger", "--dir", str(tmp_path)], check=True, capture_output=True)
+    address = (up.directory / "federation.json").read_text().split('"address": "')[1].split('"')[0]
+    command = [*fpd, "join", "stranger", "--superlink", address, "--data", "phantoms", "--port", "19094"]
+    command += ["--key", str(tmp_path / "stranger.key"), "--ca", str(up.directory / "ca.pem")]
+    command += ["--log-dir", str(tmp_path / "log"), "--home", str(tmp_path / "flower")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "the SuperLink does not admit this key" in done.stderr
