@@ -89,7 +89,7 @@ def watching() -> Callable[..., Any]:
 def until() -> Callable[..., Any]:
     """`await until(lambda: …, "what")`."""
 
-    async def wait(condition: Callable[[], object], what: str, timeout_s: float = 20) -> None:
+    async def wait(condition: Callable[[], object], what: str, timeout_s: float = 60) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while not condition():
