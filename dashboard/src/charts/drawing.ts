@@ -21,6 +21,7 @@ export function drawBelow(plot: uPlot, spec: PlotSpec, palette: Palette): void {
     ctx.fillRect(from, bbox.top, to - from, bbox.height);
   }
   if (spec.hatch && spec.hatch.to > spec.hatch.from) hatching(plot, spec.hatch.from, spec.hatch.to, palette);
+  for (const turn of spec.turns ?? []) turnLine(plot, turn.x, palette);
   ctx.restore();
 }
 
@@ -37,6 +38,7 @@ export function drawAbove(plot: uPlot, spec: PlotSpec, palette: Palette): void {
     if (series.marked || series.markLast) marks(plot, series, palette);
   }
   for (const x of spec.crosses ?? []) cross(plot, x, palette);
+  for (const turn of spec.turns ?? []) turnWords(plot, turn, palette);
   for (const line of spec.lines ?? []) verticalLine(plot, line.x, line.label, palette);
   for (const gap of spec.gaps ?? []) bracket(plot, gap, palette);
   if (spec.hatch && spec.hatch.to > spec.hatch.from) {
@@ -107,7 +109,7 @@ function marks(plot: uPlot, series: PlotSeries, palette: Palette): void {
   }
   const color = palette(series.look.color);
   whiskers(plot, series, color);
-  const radius = (series.markLast && !series.marked ? 4.6 : 4) * px;
+  const radius = (series.tail ? 2.6 : series.markLast && !series.marked ? 4.6 : 4) * px;
   for (const i of shown) {
     const at = x[i];
     const value = y[i];
@@ -115,7 +117,7 @@ function marks(plot: uPlot, series: PlotSeries, palette: Palette): void {
     traceMark(ctx, series.look.mark, plot.valToPos(at, "x", true), plot.valToPos(value, "y", true), radius);
     ctx.fillStyle = series.look.filled && !series.hollow?.has(at) ? color : palette("--surface");
     ctx.strokeStyle = color;
-    ctx.lineWidth = 1.75 * px;
+    ctx.lineWidth = (series.tail ? 1.25 : 1.75) * px;
     ctx.lineJoin = "round";
     ctx.setLineDash([]);
     ctx.fill();
@@ -182,6 +184,38 @@ function verticalLine(plot: uPlot, at: number, label: string, palette: Palette):
     palette("--warn"),
     palette("--surface"),
     600,
+  );
+}
+
+/** Where a run went back: a fine line through the plot, below all curves. */
+function turnLine(plot: uPlot, at: number, palette: Palette): void {
+  const { ctx, bbox } = plot;
+  const px = uPlot.pxRatio;
+  const x = Math.round(plot.valToPos(at, "x", true)) + 0.5;
+  ctx.strokeStyle = palette("--text3");
+  ctx.lineWidth = px;
+  ctx.setLineDash([px, 3 * px]);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.setLineDash([]);
+}
+
+function turnWords(plot: uPlot, turn: { x: number; label: string }, palette: Palette): void {
+  const { bbox } = plot;
+  const px = uPlot.pxRatio;
+  const x = plot.valToPos(turn.x, "x", true);
+  const left = x > bbox.left + bbox.width * 0.8;
+  words(
+    plot,
+    turn.label,
+    x + (left ? -5 : 5) * px,
+    bbox.top + bbox.height - 10 * px,
+    left ? "right" : "left",
+    palette("--text3"),
+    palette("--surface"),
+    400,
   );
 }
 

@@ -22,7 +22,11 @@ export interface PlotSeries {
   reference?: boolean;
   /** A mark on the last point only, as small charts have it. */
   markLast?: boolean;
+  /** What a later attempt supersedes: thin and dashed, with small marks. */
+  tail?: boolean;
 }
+
+export const TAIL_DASH: readonly number[] = [3, 3];
 
 export interface PlotAxis extends Scale {
   texts: readonly string[];
@@ -39,6 +43,8 @@ export interface PlotSpec {
   hatch?: { from: number; to: number; label: string } | null;
   /** "last message 10:29:47" */
   lines?: readonly { x: number; label: string }[];
+  /** Where a run went back, and which attempt goes on from there. */
+  turns?: readonly { x: number; label: string }[];
   /** "no steps for 26 s" */
   gaps?: readonly { from: number; to: number; label: string }[];
   /** Words beside a point: "0.979" at the end of a curve, or "5 of 6 hospitals, n 492" below one. */
@@ -71,6 +77,7 @@ export function shapeOf(spec: PlotSpec): string {
       each.points.low ? "band" : "",
       each.width ?? "",
       each.reference ?? "",
+      each.tail ?? "",
     ].join(":"),
   );
   return [series.join("|"), spec.log ?? false, spec.yAxis ?? ""].join("#");
@@ -118,11 +125,11 @@ export function makePlot(
   const bands: uPlot.Band[] = [];
   for (const each of first.series) {
     const color = each.reference ? palette("--text3") : palette(each.look.color);
-    const dash = each.reference ? [4, 3] : [...each.look.dash];
+    const dash = each.reference ? [4, 3] : [...(each.tail ? TAIL_DASH : each.look.dash)];
     series.push({
       label: each.label,
       stroke: color,
-      width: each.width ?? (each.reference ? 1.25 : 2),
+      width: each.width ?? (each.reference || each.tail ? 1.25 : 2),
       ...(each.alpha === undefined ? {} : { alpha: each.alpha }),
       ...(dash.length > 0 ? { dash } : {}),
       points: { show: false },

@@ -14,17 +14,20 @@ export function tableOf(spec: PlotSpec, xName: string): ChartTable {
   const leading = marked.length > 0 ? marked : spec.series;
   const xs = [...new Set(leading.flatMap((series) => [...series.points.x]))].sort((a, b) => a - b);
   const columns = [xName];
-  for (const series of spec.series) {
+  // What is superseded stands behind what is not.
+  const ordered = [...spec.series].sort((a, b) => Number(a.tail ?? false) - Number(b.tail ?? false));
+  for (const series of ordered) {
     columns.push(series.label);
     if (series.points.low) columns.push("95% from", "to");
   }
   const rows = xs.map((x) => {
     const row: (number | null)[] = [x];
-    for (const series of spec.series) {
+    for (const series of ordered) {
       const { points } = series;
       const i = lastAtOrBefore(points.x, x + 1e-9);
       const exact = series.marked || series.reference;
-      const here = i >= 0 && (!exact || Math.abs((points.x[i] ?? Number.NaN) - x) < 1e-9);
+      const over = series.tail && x > (points.x.at(-1) ?? x) + 1e-9;
+      const here = i >= 0 && !over && (!exact || Math.abs((points.x[i] ?? Number.NaN) - x) < 1e-9);
       row.push(here ? (points.y[i] ?? null) : null);
       if (points.low)
         row.push(here ? (points.low[i] ?? null) : null, here ? (points.high?.[i] ?? null) : null);

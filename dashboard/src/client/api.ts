@@ -90,7 +90,7 @@ export async function getRunOpening(runId: string, signal?: AbortSignal): Promis
 /** Columns of steps and epochs, as `series.ts` reads them. */
 export function getSeries(
   runId: string,
-  query: { since?: number; metric?: string } = {},
+  query: { since?: number; metric?: string; attempt?: "all" | number } = {},
   signal?: AbortSignal,
 ): Promise<unknown> {
   return get<unknown>(`${runPath(runId)}/series${search(query)}`, signal);

@@ -4,28 +4,114 @@
  */
 
 import { betterBest } from "./best";
-import type { Alert, Client, ClientRound, Epoch, Round, RunEvent, RunModel, StepSeries } from "./model";
-import { byName } from "./reading";
+import type {
+  Alert,
+  AttemptModel,
+  Client,
+  ClientRound,
+  Epoch,
+  Round,
+  RunEvent,
+  RunModel,
+  StepSeries,
+} from "./model";
+import { byName, millis } from "./reading";
 import { withStatus } from "./withState";
+
+const NOTHING = { epochs: [], rounds: [] };
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-export class Draft {
-  readonly model: Writable<RunModel>;
-  /** A new attempt has begun and has not said yet at which epoch or round. */
-  redo = false;
+/** What one attempt has said of epochs and rounds, while a batch is folded into it. */
+class Said {
   private epochs: Map<number, Epoch> | null = null;
   private rounds: Map<number, Round> | null = null;
-  private clients: Map<string, Client> | null = null;
   /** The cells of rounds that have changed in this batch: nobody else has seen these objects. */
   private readonly newCells = new Map<number, Record<string, ClientRound>>();
+
+  constructor(private readonly before: Pick<AttemptModel, "epochs" | "rounds">) {}
+
+  get changed(): boolean {
+    return this.epochs !== null || this.rounds !== null;
+  }
+
+  epochsByNumber(): Map<number, Epoch> {
+    this.epochs ??= new Map(this.before.epochs.map((each) => [each.epoch, each]));
+    return this.epochs;
+  }
+
+  roundsByNumber(): Map<number, Round> {
+    this.rounds ??= new Map(this.before.rounds.map((each) => [each.round, each]));
+    return this.rounds;
+  }
+
+  setCell(cell: ClientRound, round: Round): void {
+    let clients = this.newCells.get(cell.round);
+    if (clients === undefined) {
+      clients = { ...round.clients };
+      this.newCells.set(cell.round, clients);
+    }
+    clients[cell.clientId] = { ...cell, duration: durationOf(cell) };
+    if (round.clients !== clients) this.roundsByNumber().set(round.round, { ...round, clients });
+  }
+
+  finish(): Pick<AttemptModel, "epochs" | "rounds"> {
+    const { epochs, rounds } = this;
+    return {
+      epochs: epochs ? [...epochs.values()].sort((a, b) => a.epoch - b.epoch) : this.before.epochs,
+      rounds: rounds
+        ? [...rounds.values()].sort((a, b) => a.round - b.round).map(summed)
+        : this.before.rounds,
+    };
+  }
+}
+
+export class Draft {
+  readonly model: Writable<RunModel>;
+  /** The message that is folded is of an earlier attempt: history, which is put where it belongs and leads nowhere. */
+  late = false;
+  private readonly said = new Map<number, Said>();
+  private now: Said;
+  private newest: number;
+  private clients: Map<string, Client> | null = null;
   private newEvents: RunEvent[] | null = null;
   private newAlerts: Alert[] | null = null;
   private newSteps: Record<string, StepSeries> | null = null;
 
   constructor(private readonly before: RunModel) {
     this.model = { ...before };
-    this.redo = before.attempt > 1 && before.status === "started";
+    this.newest = before.state.attempt;
+    for (const each of before.attempts) this.said.set(each.attempt, new Said(each));
+    this.now = this.of(this.newest, before.attempts.length === 0 ? before : undefined);
+  }
+
+  /** From here on a message of this attempt is folded. */
+  enter(attempt: number): void {
+    const { state } = this.model;
+    if (state.attempt > this.newest) this.begin(state.attempt);
+    this.late = attempt < state.attempt;
+    this.now = this.of(attempt);
+  }
+
+  /** A new attempt: what the one before it said of the run as a whole is over. */
+  private begin(attempt: number): void {
+    this.newest = attempt;
+    const { model } = this;
+    model.finalMetrics = model.testCurves = model.step = null;
+    model.epoch = model.round = 0;
+    for (const [id, client] of this.clientsById()) {
+      if (client.failed || client.finished)
+        this.clientsById().set(id, { ...client, failed: null, finished: false });
+    }
+  }
+
+  private of(attempt: number, before: Pick<AttemptModel, "epochs" | "rounds"> = NOTHING): Said {
+    let said = this.said.get(attempt);
+    if (said === undefined) {
+      said = new Said(before);
+      this.said.set(attempt, said);
+    }
+    return said;
   }
 
   events(): RunEvent[] {
@@ -44,13 +130,7 @@ export class Draft {
   }
 
   epochsByNumber(): Map<number, Epoch> {
-    this.epochs ??= new Map(this.before.epochs.map((each) => [each.epoch, each]));
-    return this.epochs;
-  }
-
-  forgetEpochsFrom(epoch: number): void {
-    for (const each of [...this.epochsByNumber().keys()])
-      if (each >= epoch) this.epochsByNumber().delete(each);
+    return this.now.epochsByNumber();
   }
 
   clientsById(): Map<string, Client> {
@@ -67,22 +147,7 @@ export class Draft {
   }
 
   setCell(cell: ClientRound): void {
-    const round = this.roundAt(cell.round);
-    let clients = this.newCells.get(cell.round);
-    if (clients === undefined) {
-      clients = { ...round.clients };
-      this.newCells.set(cell.round, clients);
-    }
-    clients[cell.clientId] = { ...cell, duration: durationOf(cell) };
-    if (round.clients !== clients) this.setRound({ ...round, clients });
-  }
-
-  forgetRoundsFrom(round: number): void {
-    for (const each of [...this.roundsByNumber().keys()])
-      if (each >= round) {
-        this.roundsByNumber().delete(each);
-        this.newCells.delete(each);
-      }
+    this.now.setCell(cell, this.roundAt(cell.round));
   }
 
   lastFailedRound(clientId: string): number | null {
@@ -103,8 +168,7 @@ export class Draft {
   }
 
   private roundsByNumber(): Map<number, Round> {
-    this.rounds ??= new Map(this.before.rounds.map((each) => [each.round, each]));
-    return this.rounds;
+    return this.now.roundsByNumber();
   }
 
   finish(): RunModel {
@@ -112,17 +176,63 @@ export class Draft {
     if (this.newEvents) model.events = this.newEvents;
     if (this.newAlerts) model.alerts = this.newAlerts;
     if (this.newSteps) model.steps = this.newSteps;
-    if (this.epochs) model.epochs = [...this.epochs.values()].sort((a, b) => a.epoch - b.epoch);
-    if (this.rounds) model.rounds = [...this.rounds.values()].sort((a, b) => a.round - b.round).map(summed);
+    const changed = this.changed();
+    if (changed) this.putTogether();
     if (this.clients || model.data !== this.before.data) {
       const clients = this.clients ? [...this.clients.values()] : model.clients;
       model.clients = inOrder(clients, Object.keys(model.data.clients));
       model.expectedClients =
         Math.max(model.expectedClients ?? 0, model.clients.length) || model.expectedClients;
     }
-    if (this.epochs || this.rounds) model.best = betterBest(model);
+    if (changed) model.best = betterBest(model);
     return withStatus(model);
   }
+
+  private changed(): boolean {
+    const { attempts } = this.model.state;
+    if (attempts.length > 0 && attempts !== this.before.state.attempts) return true;
+    return [...this.said.values()].some((each) => each.changed);
+  }
+
+  /** The one curve of all attempts: of each what is kept, and where two said the same number the newer one. */
+  private putTogether(): void {
+    const { model } = this;
+    const told = model.state.attempts;
+    if (told.length === 0) {
+      Object.assign(model, this.of(model.state.attempt).finish());
+      return;
+    }
+    model.attempts = told.map((each) => ({
+      attempt: each.attempt,
+      from: each.from ?? 0,
+      reached: each.reached,
+      kept: each.kept,
+      started: millis(each.started),
+      ended: millis(each.ended),
+      how: each.how,
+      ...this.of(each.attempt).finish(),
+    }));
+    const epochs = new Map<number, Epoch>();
+    const rounds = new Map<number, Round>();
+    for (const each of model.attempts) {
+      const last = each.attempt === model.state.attempt ? Number.POSITIVE_INFINITY : each.kept;
+      for (const epoch of each.epochs) if (epoch.epoch <= last) epochs.set(epoch.epoch, epoch);
+      for (const round of each.rounds) if (round.round <= last) rounds.set(round.round, round);
+    }
+    model.epochs = same(
+      model.epochs,
+      [...epochs.values()].sort((a, b) => a.epoch - b.epoch),
+    );
+    model.rounds = same(
+      model.rounds,
+      [...rounds.values()].sort((a, b) => a.round - b.round),
+    );
+  }
+}
+
+/** The values before, where nothing in them has changed: whoever shows them need not do so again. */
+function same<Each>(before: readonly Each[], after: readonly Each[]): readonly Each[] {
+  return before.length === after.length && before.every((each, i) => each === after[i]) ? before : after;
 }
 
 function durationOf(cell: ClientRound): number | null {

@@ -4,6 +4,7 @@
  */
 
 import type { Draft } from "./draft";
+import { attemptOf } from "./fold.attempts";
 import { type Message, type Phase, type StepSeries, stepKey } from "./model";
 import { integer, metricsOf, text, timeOf } from "./reading";
 
@@ -11,6 +12,7 @@ interface Columns {
   clientId: string | null;
   phase: Phase;
   row: number[];
+  attempt: number[];
   epoch: number[];
   round: (number | null)[];
   step: number[];
@@ -22,6 +24,7 @@ interface Columns {
 /** One step, whoever told of it. */
 export interface StepRow {
   readonly row: number;
+  readonly attempt: number;
   readonly epoch: number | null;
   readonly round: number | null;
   readonly step: number | null;
@@ -40,6 +43,7 @@ export function foldSteps(draft: Draft, batch: readonly Message[]): void {
     addSteps(draft, text(message.client_id), phase, [
       {
         row,
+        attempt: attemptOf(draft.model.state, "step", message.attempt, message.timestamp),
         epoch: integer(message.epoch),
         round: integer(message.round),
         step: integer(message.step),
@@ -87,15 +91,27 @@ export function firstGap(series: StepSeries): number | null {
 function columnsOf(series: StepSeries | undefined, clientId: string | null, phase: Phase): Columns {
   if (series !== undefined) {
     // The arrays are ours: nobody else writes, and readers stop at the length they were given.
-    const { row, epoch, round, step, totalSteps, at, metrics } = series as unknown as Columns;
-    return { clientId, phase, row, epoch, round, step, totalSteps, at, metrics };
+    const { row, attempt, epoch, round, step, totalSteps, at, metrics } = series as unknown as Columns;
+    return { clientId, phase, row, attempt, epoch, round, step, totalSteps, at, metrics };
   }
-  return { clientId, phase, row: [], epoch: [], round: [], step: [], totalSteps: [], at: [], metrics: {} };
+  return {
+    clientId,
+    phase,
+    row: [],
+    attempt: [],
+    epoch: [],
+    round: [],
+    step: [],
+    totalSteps: [],
+    at: [],
+    metrics: {},
+  };
 }
 
 function append(columns: Columns, row: StepRow): void {
   const length = columns.row.length;
   columns.row.push(row.row);
+  columns.attempt.push(row.attempt);
   columns.epoch.push(row.epoch ?? 0);
   columns.round.push(row.round);
   columns.step.push(row.step ?? 0);
@@ -116,6 +132,7 @@ function inserted(columns: Columns, rows: readonly StepRow[]): Columns {
   const fresh: Columns = {
     ...columns,
     row: columns.row.slice(0, kept),
+    attempt: columns.attempt.slice(0, kept),
     epoch: columns.epoch.slice(0, kept),
     round: columns.round.slice(0, kept),
     step: columns.step.slice(0, kept),
@@ -138,6 +155,7 @@ function inserted(columns: Columns, rows: readonly StepRow[]): Columns {
 function rowAt(columns: Columns, i: number): StepRow {
   return {
     row: columns.row[i] ?? 0,
+    attempt: columns.attempt[i] ?? 1,
     epoch: columns.epoch[i] ?? null,
     round: columns.round[i] ?? null,
     step: columns.step[i] ?? null,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { attemptAt, ranOf, tailsOf, tailWords } from "./attempts";
 import { fold } from "./fold";
 import { foldState } from "./fold.state";
 import { firstGap } from "./fold.steps";
@@ -51,6 +52,9 @@ const start = () =>
     software: { torch: "2.15" },
     attempt: 1,
   });
+
+const again = (more: Record<string, unknown>): Message =>
+  say("run_start", { experiment_name: "first", mode: "centralized", attempt: 2, total_epochs: 10, ...more });
 
 describe("a centralised run", () => {
   it("is known from its first message on", () => {
@@ -112,15 +116,15 @@ describe("a centralised run", () => {
     expect(model.epochs[0]?.test?.metrics.test_auroc).toBe(0.8);
   });
 
-  it("begins again with a new attempt, which takes the place of the old one from its first epoch on", () => {
+  it("goes on with a new attempt, whose epochs take the place of the old one's, which are kept aside", () => {
     const model = folded([
       start(),
       ...epoch(1, 0.8),
       ...epoch(2, 0.85),
       ...epoch(3, 0.7),
       say("training_cancelled", { by: "an operator", reason: "stopped" }),
-      say("run_start", { experiment_name: "first", mode: "centralized", attempt: 2, total_epochs: 10 }),
-      ...epoch(3, 0.9),
+      again({ from_epoch: 2 }),
+      ...epoch(3, 0.9).map((each) => ({ ...each, attempt: 2 })),
     ]);
     expect(model.status).toBe("running");
     expect(model.attempt).toBe(2);
@@ -130,6 +134,55 @@ describe("a centralised run", () => {
       [2, 0.85],
       [3, 0.9],
     ]);
+    expect(tailsOf(model)).toEqual([{ attempt: 1, first: 3, last: 3, kept: 2 }]);
+    expect(tailWords(model, { attempt: 1, first: 3, last: 3, kept: 2 })).toBe("attempt 1 · epoch 3");
+    expect(model.attempts[0]?.epochs.map((each) => each.val?.metrics.val_auroc)).toEqual([0.8, 0.85, 0.7]);
+    expect([1, 2, 3].map((at) => attemptAt(model, at))).toEqual([1, 1, 2]);
+  });
+
+  it("begins afresh where an attempt does not say what it goes on from", () => {
+    const model = folded([start(), ...epoch(1, 0.8), again({}), ...epoch(1, 0.9)]);
+    expect(model.epochs.map((each) => [each.epoch, each.val?.metrics.val_auroc])).toEqual([[1, 0.9]]);
+    expect(tailsOf(model)).toEqual([{ attempt: 1, first: 1, last: 1, kept: 0 }]);
+  });
+
+  it("puts what comes late of an earlier attempt where it belongs, and stands where the newest does", () => {
+    const second = (each: Message): Message => ({ ...each, attempt: 2 });
+    const first = [start(), ...epoch(1, 0.8)];
+    const late = [
+      ...epoch(2, 0.85),
+      ...epoch(3, 0.7),
+      say("test_curves", { fpr: [0], tpr: [1], threshold: [0] }),
+      say("training_complete", { final_metrics: { test_auroc: 0.5 } }),
+    ];
+    const newer = [again({ from_epoch: 2 }), ...epoch(3, 0.9).map(second)];
+    const read = (messages: readonly Message[]) => folded(messages.map((m, i) => ({ ...m, offset: i + 1 })));
+    const inOrder = read([...first, ...late, ...newer]);
+    const model = read([...first, ...newer, ...late]);
+    expect(model.epochs.map((each) => [each.epoch, each.val?.metrics.val_auroc])).toEqual([
+      [1, 0.8],
+      [2, 0.85],
+      [3, 0.9],
+    ]);
+    expect([model.epoch, model.end, model.finalMetrics, model.testCurves]).toEqual([3, null, null, null]);
+    expect(model.best).toEqual(inOrder.best);
+    expect(model.state.attempts).toEqual(inOrder.state.attempts);
+  });
+
+  it("draws time as one line over its attempts", () => {
+    const at = (s: number): string => new Date(Date.parse("2026-11-24T10:00:00Z") + s * 1000).toISOString();
+    const val = (n: number, s: number, attempt: number): Message =>
+      say("epoch_end", { epoch: n, phase: "val", metrics: { val_loss: 1 }, attempt, timestamp: at(s) });
+    const model = folded([
+      { ...start(), timestamp: at(0) },
+      val(1, 10, 1),
+      val(2, 20, 1),
+      val(3, 30, 1),
+      { ...again({ from_epoch: 2 }), timestamp: at(1000) },
+      val(3, 1012, 2),
+    ]);
+    expect(ranOf(model)(1, Date.parse(at(30)))).toBe(30);
+    expect(ranOf(model)(2, Date.parse(at(1012)))).toBe(32);
   });
 
   it("keeps a stop that was asked of the new attempt and read before its first message", () => {

@@ -6,6 +6,7 @@
  */
 
 import { type Draft, draftOf, publish } from "./draft";
+import { attemptOf } from "./fold.attempts";
 import { more } from "./fold.clients";
 import { foldState } from "./fold.state";
 import { foldSteps } from "./fold.steps";
@@ -46,6 +47,7 @@ function foldOne(draft: Draft, message: Message): void {
     draft.model.offset = offset;
   }
   draft.model.state = foldState(draft.model.state, message);
+  draft.enter(attemptOf(draft.model.state, message.type, message.attempt, message.timestamp));
   const at = timeOf(message);
   const clientId = text(message.client_id);
   draft.model.lastHeard = Math.max(draft.model.lastHeard ?? at, at);
@@ -89,7 +91,7 @@ function foldOne(draft: Draft, message: Message): void {
       clientFailed(draft, message, clientId, at, offset);
       break;
     case "test_curves":
-      testCurves(draft, message);
+      if (!draft.late) testCurves(draft, message);
       break;
     case "alert":
       draft.alerts().push(alertOf(message, clientId, at, offset));
@@ -98,7 +100,8 @@ function foldOne(draft: Draft, message: Message): void {
     case "training_error":
     case "training_cancelled":
       if (clientId !== null) clientEnded(draft, message, clientId, at, offset);
-      else if (message.type === "training_complete") draft.model.finalMetrics = finalMetricsOf(message);
+      else if (message.type === "training_complete" && !draft.late)
+        draft.model.finalMetrics = finalMetricsOf(message);
       break;
     default:
       break;
@@ -116,17 +119,11 @@ function runQueued(draft: Draft, message: Message): void {
 function runStart(draft: Draft, message: Message): void {
   const { model } = draft;
   named(draft, message);
-  const attempt = integer(message.attempt) ?? 1;
-  if (attempt < model.attempt) return;
-  // What an earlier attempt had reached stays on the page until the new one says that number again.
-  const again = attempt > model.attempt && model.attempt > 0;
-  if (again) {
-    draft.redo = true;
-    model.finalMetrics = null;
-    model.testCurves = null;
-    model.step = null;
-  }
-  model.attempt = attempt;
+  if (draft.late) return;
+  model.attempt = model.state.attempt;
+  // An attempt that goes on stands where it does so.
+  model.epoch = Math.max(model.epoch, model.state.epoch);
+  model.round = Math.max(model.round, model.state.round);
   model.config = record(message.config);
   model.software = Object.fromEntries(
     Object.entries(record(message.software)).map(([name, v]) => [name, String(v)]),
@@ -203,30 +200,37 @@ function epochAt(draft: Draft, epoch: number): Epoch {
 
 function epochStart(draft: Draft, message: Message, at: number): void {
   const epoch = integer(message.epoch);
-  draft.model.totalEpochs = integer(message.total_epochs) ?? draft.model.totalEpochs;
+  planned(draft, message);
   if (epoch === null) return;
-  if (draft.redo) {
-    draft.forgetEpochsFrom(epoch);
-    draft.redo = false;
-    draft.model.epoch = epoch;
-  }
   draft.epochsByNumber().set(epoch, { ...epochAt(draft, epoch), started: at });
-  draft.model.epoch = Math.max(draft.model.epoch, epoch);
+  reached(draft, "epoch", epoch);
 }
 
 function epochEnd(draft: Draft, message: Message, at: number, offset: number): void {
   const epoch = integer(message.epoch);
   const phase = text(message.phase);
-  draft.model.totalEpochs = integer(message.total_epochs) ?? draft.model.totalEpochs;
+  planned(draft, message);
   if (epoch === null || phase === null || !PHASES.has(phase)) return;
   const result: PhaseResult = { metrics: metricsOf(message.metrics), offset, at };
   draft.epochsByNumber().set(epoch, { ...epochAt(draft, epoch), [phase]: result });
-  draft.model.epoch = Math.max(draft.model.epoch, epoch);
+  reached(draft, "epoch", epoch);
+}
+
+/** The total that a message tells, where it is of the present attempt. */
+function planned(draft: Draft, message: Message): void {
+  if (draft.late) return;
+  draft.model.totalEpochs = integer(message.total_epochs) ?? draft.model.totalEpochs;
+  draft.model.totalRounds = integer(message.total_rounds) ?? draft.model.totalRounds;
+}
+
+/** The present attempt has come to this number; an earlier one's says nothing of where the run stands. */
+function reached(draft: Draft, unit: "epoch" | "round", number_: number): void {
+  if (!draft.late) draft.model[unit] = Math.max(draft.model[unit], number_);
 }
 
 function step(draft: Draft, message: Message, clientId: string | null, at: number): void {
   const number_ = integer(message.step);
-  if (number_ === null) return;
+  if (number_ === null || draft.late) return;
   const phase = text(message.phase) ?? "train";
   const now: Step = {
     epoch: integer(message.epoch),
@@ -267,7 +271,7 @@ function heard(draft: Draft, clientId: string): Client {
 
 function cellAt(draft: Draft, clientId: string, round: number, at: number, own = true): ClientRound {
   const known = draft.roundAt(round).clients[clientId];
-  draft.model.round = Math.max(draft.model.round, round);
+  reached(draft, "round", round);
   if (known?.heard) {
     if (!own || (at >= known.firstHeard && at <= known.lastHeard)) return known;
     const firstHeard = Math.min(known.firstHeard, at);
@@ -296,21 +300,16 @@ function cellAt(draft: Draft, clientId: string, round: number, at: number, own =
 
 function roundStart(draft: Draft, message: Message, clientId: string | null, at: number): void {
   draft.model.federated = true;
-  draft.model.totalRounds = integer(message.total_rounds) ?? draft.model.totalRounds;
+  planned(draft, message);
   const number_ = integer(message.round);
   if (number_ === null) return;
-  if (draft.redo) {
-    draft.forgetRoundsFrom(number_);
-    draft.redo = false;
-    draft.model.round = number_;
-  }
-  draft.model.round = Math.max(draft.model.round, number_);
+  reached(draft, "round", number_);
   const round = draft.roundAt(number_);
   draft.setRound({ ...round, started: Math.min(round.started ?? at, at) });
   if (clientId !== null) {
     const cell = cellAt(draft, clientId, number_, at);
     draft.setCell({ ...cell, started: Math.max(cell.started ?? at, at) });
-    recovered(draft, clientId, number_);
+    if (!draft.late) recovered(draft, clientId, number_);
   }
 }
 
@@ -365,7 +364,7 @@ function moved(cell: ClientRound, message: Message): Pick<ClientRound, "bytesDow
 function roundAggregated(draft: Draft, message: Message, at: number, offset: number): void {
   const number_ = integer(message.round);
   if (number_ === null) return;
-  draft.model.round = Math.max(draft.model.round, number_);
+  reached(draft, "round", number_);
   draft.model.federated = true;
   const metrics = metricsOf(message.metrics);
   const told = number(metrics.num_samples);
@@ -401,9 +400,10 @@ function clientFailed(
     at,
     offset,
   };
-  const round = integer(message.round) ?? (draft.model.round > 0 ? draft.model.round : null);
+  const open = draft.model.round > 0 && !draft.late ? draft.model.round : null;
+  const round = integer(message.round) ?? open;
   // A word that comes late of a failure that it has got over.
-  const gotOver = round !== null && draft.lastStartedRound(clientId) > round;
+  const gotOver = draft.late || (round !== null && draft.lastStartedRound(clientId) > round);
   if (!gotOver) draft.clientsById().set(clientId, { ...client, failed: theFirst(client.failed, failed) });
   if (round === null) return;
   const cell = cellAt(draft, clientId, round, at, failed.own);
@@ -432,7 +432,7 @@ function withheld(draft: Draft, message: Message, clientId: string, at: number):
 
 function clientEnded(draft: Draft, message: Message, clientId: string, at: number, offset: number): void {
   if (message.type === "training_error") clientFailed(draft, message, clientId, at, offset);
-  else draft.clientsById().set(clientId, { ...heard(draft, clientId), finished: true });
+  else if (!draft.late) draft.clientsById().set(clientId, { ...heard(draft, clientId), finished: true });
 }
 
 function finalMetricsOf(message: Message): RunModel["finalMetrics"] {

@@ -79,6 +79,8 @@ export interface StepSeries {
   readonly length: number;
   /** Dense from 1 where nothing is missing; a jump is what was merged on the wire and not fetched yet. */
   readonly row: readonly number[];
+  /** Which attempt of the run each is of. */
+  readonly attempt: readonly number[];
   /** The epoch; inside a round the local epoch. 0 where nobody said. */
   readonly epoch: readonly number[];
   readonly round: readonly (number | null)[];
@@ -166,6 +168,22 @@ export interface Round {
   readonly started: number | null;
   readonly aggregated: Aggregate | null;
   readonly clients: Readonly<Record<string, ClientRound>>;
+}
+
+/** One attempt of a run that was begun more than once: all it has said, also what is no part of the curve any more. */
+export interface AttemptModel {
+  readonly attempt: number;
+  /** The last epoch or round that is kept of the attempts before it; 0 for a fresh start. */
+  readonly from: number;
+  /** The last epoch or round it has begun. */
+  readonly reached: number;
+  /** The last of these that is part of the run's curve: what lies above it is superseded. */
+  readonly kept: number;
+  readonly started: number | null;
+  readonly ended: number | null;
+  readonly how: RunStatus | null;
+  readonly epochs: readonly Epoch[];
+  readonly rounds: readonly Round[];
 }
 
 export interface Client {
@@ -257,7 +275,10 @@ export interface RunModel {
   readonly expectedClients: number | null;
   readonly localEpochs: number | null;
 
-  /** By number, ascending; a missing number is a gap. */
+  /** Where the run was begun more than once: its attempts, oldest first, the present one among them. */
+  readonly attempts: readonly AttemptModel[];
+
+  /** By number, ascending; a missing number is a gap. Of a run that went back: its curve, of all attempts together. */
   readonly epochs: readonly Epoch[];
   /** The epoch that is open now, 0 before the first. */
   readonly epoch: number;
@@ -355,6 +376,7 @@ export function emptyModel(runId: string): RunModel {
     totalRounds: null,
     expectedClients: null,
     localEpochs: null,
+    attempts: [],
     epochs: [],
     epoch: 0,
     step: null,

@@ -126,10 +126,14 @@ it("fetches the steps that were merged on the wire, and has every row once", asy
   );
   TestSocket.newest.give(subscribed(1), start);
   await vi.advanceTimersByTimeAsync(0);
-  expect(asked.filter((each) => each.includes("/series"))).toEqual(["GET /api/runs/r/series?since=0"]);
+  expect(asked.filter((each) => each.includes("/series"))).toEqual([
+    "GET /api/runs/r/series?since=0&attempt=all",
+  ]);
   TestSocket.newest.give(step(4), step(7));
   await vi.advanceTimersByTimeAsync(2_100);
-  expect(asked.filter((each) => each.includes("/series")).at(-1)).toBe("GET /api/runs/r/series?since=4");
+  expect(asked.filter((each) => each.includes("/series")).at(-1)).toBe(
+    "GET /api/runs/r/series?since=4&attempt=all",
+  );
   const model = feed.store.get().model;
   expect(model && stepSeries(model, "train")?.row).toEqual([1, 2, 3, 4, 7]);
 });

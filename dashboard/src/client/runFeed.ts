@@ -193,7 +193,7 @@ export class RunFeed {
     const missing = gaps.filter((gap) => gap !== null);
     if (gaps.length > 0 && missing.length === 0) return;
     const since = missing.length === 0 ? 0 : Math.min(...missing);
-    getSeries(this.runId, { since }, this.abort.signal).then(
+    getSeries(this.runId, { since, attempt: "all" }, this.abort.signal).then(
       (series) => this.store.push([{ series: series as SeriesAnswer }]),
       () => undefined, // The line's own state tells that the server is away; the gap stays a gap until it is back.
     );

@@ -24,6 +24,7 @@ export function foldSeries(model: RunModel, answer: SeriesAnswer): RunModel {
 
 function rowsOf(columns: Readonly<Record<string, unknown>>): StepRow[] {
   const column = (name: string): readonly unknown[] => list(columns[name]);
+  const attempt = column("attempt");
   const epoch = column("epoch");
   const round = column("round");
   const step = column("step");
@@ -38,6 +39,7 @@ function rowsOf(columns: Readonly<Record<string, unknown>>): StepRow[] {
     return [
       {
         row,
+        attempt: integer(attempt[i]) ?? 1,
         epoch: integer(epoch[i]),
         round: integer(round[i]),
         step: integer(step[i]),

@@ -1,6 +1,8 @@
 import type { Cursor } from "../charts/cursor";
 import type { RunModel } from "../client/model";
 import type { RunState } from "../client/state";
+import { TailToggles } from "../run/Attempts";
+import { useTails } from "../run/attempts";
 import { EventList } from "../run/EventsPanel";
 import { KpiStrip } from "../run/Kpis";
 import { ResultsCard } from "../run/ResultsCard";
@@ -34,12 +36,14 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
   const board = boardOf(model, now);
   const panel = panelOf(model, told, now);
   const lines = useEventLines(model);
-  const drawn = globalCurve(model, board.columns.length, 600, arriving);
-  const spec = useSteady(drawn.spec, `global-${drawn.metric}`, model.round);
+  const { shown } = useTails(model);
+  const drawn = globalCurve(model, board.columns.length, 600, arriving, shown);
+  const spec = useSteady(drawn.spec, `global-${drawn.metric}-${shown.length}`, model.round);
   const curve = { ...drawn, spec };
   return (
     <>
       <KpiStrip kpis={federatedKpis(model, panel)} age={age} compact />
+      <TailToggles model={model} />
       <Board
         model={model}
         board={board}

@@ -5,6 +5,8 @@ import { Mark } from "../charts/Mark";
 import type { RunModel } from "../client/model";
 import { rate } from "../client/numbers";
 import type { RunState } from "../client/state";
+import { TailToggles } from "../run/Attempts";
+import { useTails } from "../run/attempts";
 import { EventsPanel } from "../run/EventsPanel";
 import { eventLines } from "../run/events";
 import { metricName } from "../run/figures";
@@ -48,6 +50,7 @@ export function phoneFederated(props: Props): Readonly<Record<Tab, () => ReactNo
     charts: () => (
       <>
         <KpiStrip kpis={federatedKpis(model, panel)} age={props.age} narrow />
+        <TailToggles model={model} />
         <GlobalCard model={model} cursor={cursor} columns={board.columns.length} arriving={props.arriving} />
         <TogetherCard model={model} height={200} pixels={300} />
         <SmallMultiples model={model} panel={panel} cursor={cursor} />
@@ -134,8 +137,9 @@ interface GlobalProps {
 }
 
 function GlobalCard({ model, cursor, columns, arriving }: GlobalProps) {
-  const curve = globalCurve(model, columns, 300, arriving);
-  const base = useSteady(curve.spec, `phone-${curve.metric}`, model.round);
+  const { shown } = useTails(model);
+  const curve = globalCurve(model, columns, 300, arriving, shown);
+  const base = useSteady(curve.spec, `phone-${curve.metric}-${shown.length}`, model.round);
   const notes = (base.notes ?? []).filter((note) => !note.below);
   const spec = { ...base, notes, yAxis: 40, flush: false, foot: null };
   return (

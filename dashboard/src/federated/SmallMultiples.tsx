@@ -11,6 +11,7 @@ import { useCursorX } from "../charts/useCursor";
 import { useTable } from "../charts/useTable";
 import type { RunModel } from "../client/model";
 import { rate } from "../client/numbers";
+import { useTails } from "../run/attempts";
 import { useParam } from "../run/useParam";
 import { GLOBAL, LOCAL_METRICS, type LocalMetric, type Small, smallMultiples } from "./curves";
 import type { Panel } from "./openPanel";
@@ -47,7 +48,8 @@ export function SmallMultiples({ model, panel, cursor }: Props) {
   const grey = new Set(
     many ? model.clients.filter((client) => !loud.has(client.clientId)).map((client) => client.clientId) : [],
   );
-  const charts = smallMultiples(model, metric, first, grey);
+  const { shown } = useTails(model);
+  const charts = smallMultiples(model, metric, first, grey, shown);
   return (
     <section className="smalls" aria-label={TITLES[metric]}>
       <div className="smalls-head">

@@ -3,9 +3,10 @@
 import { lossScale, plannedRange, rateScale, type Scale, tickTexts, wholeTicks } from "../charts/axis";
 import type { Points } from "../charts/columns";
 import { type Look, lookOf } from "../charts/marks";
-import { arrivingHatch, type PlotSpec } from "../charts/plot";
+import { arrivingHatch, type PlotSeries, type PlotSpec } from "../charts/plot";
+import { attemptOfModel, type Tail } from "../client/attempts";
 import { intervalOf } from "../client/intervals";
-import type { Client, RunModel } from "../client/model";
+import type { Client, Round, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { casesOf, chosenRates } from "../run/figures";
 import { withTexts } from "../run/plots";
@@ -39,12 +40,16 @@ export interface GlobalCurve {
   readAt: (x: number | null) => { round: number; value: string; interval: string; n: string } | null;
 }
 
-/** @param arriving The round the server has come to, while messages are still on their way to the page. */
+/**
+ * @param arriving The round the server has come to, while messages are still on their way to the page.
+ * @param tails What is superseded and shown beside the curve.
+ */
 export function globalCurve(
   model: RunModel,
   columns: number,
   pixels: number,
   arriving: number | null,
+  tails: readonly Tail[] = [],
 ): GlobalCurve {
   const metric = globalMetric(model);
   const x: number[] = [];
@@ -79,7 +84,19 @@ export function globalCurve(
   }
   const banded = low.some((value) => value !== null);
   const points: Points = banded ? { x, y, low, high } : { x, y };
-  const scale = metric.endsWith("loss") ? lossScale(y) : rateScale([...y, ...low], 4);
+  const superseded = tails.map(
+    (tail): PlotSeries => ({
+      label: `global model, attempt ${tail.attempt}`,
+      look: GLOBAL,
+      points: globalPoints(roundsFrom(model, tail), metric),
+      marked: true,
+      tail: true,
+    }),
+  );
+  const beside = superseded.flatMap(({ points }) => points.y);
+  const scale = metric.endsWith("loss")
+    ? lossScale([...y, ...beside])
+    : rateScale([...y, ...low, ...beside], 4);
   const open = openRound(model);
   const ticks = roundTicks(columns, pixels);
   const lastIndex = y.findLastIndex((value) => value !== null);
@@ -94,7 +111,8 @@ export function globalCurve(
   if (lastX !== undefined && lastY != null)
     notes.push({ x: lastX, y: lastY, text: rate(lastY), strong: true });
   const spec: PlotSpec = {
-    series: [{ label: "global model", look: GLOBAL, points, marked: true, hollow }],
+    series: [{ label: "global model", look: GLOBAL, points, marked: true, hollow }, ...superseded],
+    turns: turnsOf(model),
     x: { min: 0.5, max: columns + 0.5, ticks, texts: tickTexts(ticks) },
     y: withTexts(scale),
     tint: open ? [open.round - 0.5, open.round + 0.5] : null,
@@ -114,6 +132,19 @@ export function curveIn(curve: GlobalCurve, range: { min: number; max: number })
   if (range.min === x.min && range.max === x.max) return curve;
   const ticks = x.ticks.filter((tick) => tick >= range.min && tick <= range.max);
   return { ...curve, spec: { ...curve.spec, x: { ...range, ticks, texts: tickTexts(ticks) } } };
+}
+
+/** The rounds of a tail, from the one that is kept on, so that its line begins on the curve. */
+function roundsFrom(model: RunModel, tail: Tail): readonly Round[] {
+  const rounds = attemptOfModel(model, tail.attempt)?.rounds ?? [];
+  return rounds.filter((each) => each.round >= tail.kept && each.round <= tail.last);
+}
+
+/** Where the run went back, and which attempt went on from there. */
+function turnsOf(model: RunModel): NonNullable<PlotSpec["turns"]> {
+  return model.attempts.flatMap(({ attempt, from, kept }) =>
+    from > 0 && kept > from ? [{ x: from, label: `attempt ${attempt}` }] : [],
+  );
 }
 
 function readGlobal(model: RunModel, metric: string, points: Points, at: number | null) {
@@ -171,21 +202,31 @@ export function smallMultiples(
   metric: LocalMetric,
   clients: readonly Client[],
   grey: ReadonlySet<string>,
+  tails: readonly Tail[] = [],
 ): Small[] {
   const names = NAMES[metric];
   const whole = localEpochsOf(model);
   const end = Math.min(model.totalRounds ?? Number.POSITIVE_INFINITY, plannedRange(model.round));
   const max = Math.max(1, Number.isFinite(end) ? end : plannedRange(model.round), model.round);
-  const global = globalPoints(model, names.global);
+  const global = globalPoints(model.rounds, names.global);
   const all = clients.map((client) => ({
     client,
-    ...localPoints(model, client, names.local, metric, whole),
+    ...localPoints(model.rounds, client, names.local, metric, whole),
+    superseded: tails.map((tail) => ({
+      tail,
+      points: localPoints(roundsFrom(model, tail), client, names.local, metric, whole).points,
+    })),
   }));
-  const values = [...global.y, ...all.flatMap((each) => each.points.y)];
+  const values = [
+    ...global.y,
+    ...all.flatMap((each) =>
+      [each.points, ...each.superseded.map(({ points }) => points)].flatMap((p) => p.y),
+    ),
+  ];
   const scale: Scale = metric === "loss" ? lossScale(values, 3) : rateScale(values, 3);
   const ticks = wholeTicks(0, max, 180, 45);
   const open = openRound(model);
-  return all.map(({ client, points, crosses }): Small => {
+  return all.map(({ client, points, crosses, superseded }): Small => {
     const few = metric === "loss" ? null : tooFew(model, client.clientId);
     const own = lookOf(client.index);
     const look = grey.has(client.clientId) ? { ...own, color: "--text3" } : own;
@@ -208,6 +249,15 @@ export function smallMultiples(
             markLast: true,
             width: 1.75,
           },
+          ...(few ? [] : superseded).map(
+            ({ tail, points }): PlotSeries => ({
+              label: `${client.clientId}, attempt ${tail.attempt}`,
+              look,
+              points,
+              marked: false,
+              tail: true,
+            }),
+          ),
         ],
         x: { min: 0, max, ticks, texts: tickTexts(ticks) },
         y: withTexts(scale),
@@ -220,8 +270,8 @@ export function smallMultiples(
   });
 }
 
-function globalPoints(model: RunModel, metric: string): Points {
-  const told = model.rounds.filter((round) => round.aggregated && metric in round.aggregated.metrics);
+function globalPoints(rounds: readonly Round[], metric: string): Points {
+  const told = rounds.filter((round) => round.aggregated && metric in round.aggregated.metrics);
   return {
     x: told.map((round) => round.round),
     y: told.map((round) => round.aggregated?.metrics[metric] ?? null),
@@ -230,7 +280,7 @@ function globalPoints(model: RunModel, metric: string): Points {
 
 /** A client's local epochs in order; a round it did not do, or failed in, is a gap. */
 function localPoints(
-  model: RunModel,
+  rounds: readonly Round[],
   client: Client,
   name: string,
   metric: LocalMetric,
@@ -241,7 +291,7 @@ function localPoints(
   const crosses: number[] = [];
   let before = 0;
   let failedBefore = false;
-  for (const round of model.rounds) {
+  for (const round of rounds) {
     const cell = round.clients[client.clientId];
     if (cell?.failed) crosses.push(round.round - 0.5);
     if (!cell) continue;

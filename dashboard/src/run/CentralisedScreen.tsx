@@ -7,6 +7,8 @@ import { togetherChart } from "../together/chart";
 import { OtherRun } from "../together/OtherRun";
 import { aboutOf, linesWith } from "../together/TogetherCard";
 import { useOther } from "../together/useOther";
+import { TailToggles } from "./Attempts";
+import { useTails } from "./attempts";
 import { ConfusionCard } from "./Confusion";
 import { EventsPanel } from "./EventsPanel";
 import { chosenRates, metricName } from "./figures";
@@ -43,6 +45,7 @@ export function CentralisedScreen({ model, cursor, now, silentSince, age, arrivi
     <>
       <RailBar rail={epochRail(model)} />
       <KpiStrip kpis={centralisedKpis(model)} age={age} />
+      <TailToggles model={model} />
       <div className="run-grid">
         <div className="run-charts">
           <LossCard
@@ -96,8 +99,9 @@ export function LossCard({
   const [kind, setKind] = useXKind(model);
   const [scale, setScale] = useParam("y", ["linear", "log"], "linear");
   const x = xAxis(model, kind, now);
-  const view = lossChart(model, x, scale === "log", silentSince, kind === "epoch" ? arriving : null);
-  const spec = useSteady(view.spec, `loss-${kind}-${scale}`, model.epoch);
+  const { shown } = useTails(model);
+  const view = lossChart(model, x, scale === "log", silentSince, kind === "epoch" ? arriving : null, shown);
+  const spec = useSteady(view.spec, `loss-${kind}-${scale}-${shown.length}`, model.epoch);
   const images = imagesPerEpoch(model) !== null;
   return (
     <ChartCard
@@ -153,14 +157,19 @@ export function KeyRateCard({
 }: CardProps & { plain?: boolean }) {
   const [kind] = useXKind(model);
   const other = useOther();
+  const { shown } = useTails(model);
   const [metric = "val_auroc"] = chosenRates(model);
   const look = LOOKS.validation;
   const lines = linesWith({ model, look, name: model.name }, other);
   const alone = lines.length === 1;
   const view = alone
-    ? rateChart(model, [metric], [look], xAxis(model, kind, now), kind === "epoch" ? arriving : null)
+    ? rateChart(model, [metric], [look], xAxis(model, kind, now), kind === "epoch" ? arriving : null, shown)
     : togetherChart(lines, metric, SHARED[kind], 440);
-  const spec = useSteady(view.spec, `key-${kind}-${metric}-${other.runId ?? ""}`, model.epoch);
+  const spec = useSteady(
+    view.spec,
+    `key-${kind}-${metric}-${other.runId ?? ""}-${shown.length}`,
+    model.epoch,
+  );
   const banded = spec.series.some((series) => series.points.low);
   const by = `by ${kind}${banded ? "; shaded: 95% interval from n" : ""}`;
   return (
@@ -181,6 +190,7 @@ export function KeyRateCard({
 
 export function OtherRatesCard({ model, cursor, now, arriving, height }: CardProps) {
   const [kind] = useXKind(model);
+  const { shown } = useTails(model);
   const rates = chosenRates(model).slice(1, 3);
   const view = rateChart(
     model,
@@ -188,8 +198,9 @@ export function OtherRatesCard({ model, cursor, now, arriving, height }: CardPro
     [LOOKS.recall, LOOKS.specificity],
     xAxis(model, kind, now),
     kind === "epoch" ? arriving : null,
+    shown,
   );
-  const spec = useSteady(view.spec, `rates-${kind}-${rates.join()}`, model.epoch);
+  const spec = useSteady(view.spec, `rates-${kind}-${rates.join()}-${shown.length}`, model.epoch);
   const threshold = model.config.threshold;
   const [first = "", second = ""] = rates.map(metricName);
   return (

@@ -10,6 +10,7 @@ import {
   IconNote,
   IconPlayerPause,
   IconPlayerPlay,
+  IconRotate2,
   IconSquare,
 } from "@tabler/icons-react";
 import { memo, type ReactNode, useLayoutEffect, useRef, useState } from "react";
@@ -18,6 +19,7 @@ import { clockTime, utcTime } from "./time";
 
 const ICONS: Readonly<Record<EventIcon, { icon: typeof IconCheck; color: string }>> = {
   play: { icon: IconPlayerPlay, color: "var(--act)" },
+  again: { icon: IconRotate2, color: "var(--act)" },
   check: { icon: IconCheck, color: "var(--text3)" },
   best: { icon: IconFlag, color: "var(--ok)" },
   alert: { icon: IconAlertTriangle, color: "var(--warn)" },

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import type { Cursor } from "../charts/cursor";
 import type { RunModel } from "../client/model";
+import { TailToggles } from "./Attempts";
 import { KeyRateCard, LossCard, OtherRatesCard } from "./CentralisedScreen";
 import { ConfusionCard } from "./Confusion";
 import { EventsPanel } from "./EventsPanel";
@@ -75,6 +76,7 @@ function Now({ model, cursor, now, silentSince, age, arriving }: Props) {
 function Charts({ model, cursor, now, silentSince, arriving }: Props) {
   return (
     <>
+      <TailToggles model={model} />
       <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} plain />
       <LossCard
         model={model}

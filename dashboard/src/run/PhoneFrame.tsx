@@ -9,6 +9,7 @@ import {
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import type { RunModel, Sentence } from "../client/model";
+import { AttemptHistory } from "./Attempts";
 import { PauseButton } from "./PauseButton";
 import type { Pausing } from "./pause";
 import { StatusSentence, StopButton, useCopyLink } from "./RunHeader";
@@ -48,6 +49,7 @@ export function PhoneFrame({ model, sentence, badge, onStop, pausing, end, tabs 
         <div className="phone-badges">
           <StateBadge badge={badge} />
           <PhantomBanner phantom={model.data.phantom} />
+          <AttemptHistory model={model} />
         </div>
         {sentence && <StatusSentence sentence={sentence} />}
       </header>

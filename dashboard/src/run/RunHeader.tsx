@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import { exportUrl } from "../client/api";
 import type { RunModel, Sentence } from "../client/model";
 import { useMayOperate } from "../hooks/useSession";
+import { AttemptHistory } from "./Attempts";
 import { PauseButton } from "./PauseButton";
 import type { Pausing } from "./pause";
 import { PhantomBanner, StateBadge } from "./StateBadge";
@@ -60,17 +61,18 @@ export function StatusSentence({ sentence }: { sentence: Sentence }) {
 }
 
 function Meta({ model }: { model: RunModel }) {
-  const attempt = model.attempt > 1 ? `, attempt ${model.attempt}` : "";
   return (
     <span className="run-meta">
       {metaWords(model)}
       {model.started !== null && (
         <Tooltip label={utcTime(model.started)}>
-          <span>
-            , started {clockTime(model.started)}
-            {attempt}
-          </span>
+          <span>, started {clockTime(model.started)}</span>
         </Tooltip>
+      )}
+      {model.attempts.length > 0 && (
+        <>
+          , <AttemptHistory model={model} />
+        </>
       )}
     </span>
   );

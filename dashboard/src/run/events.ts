@@ -1,5 +1,6 @@
 /** The list of events in words: lifecycle messages and alerts, newest first. */
 
+import { isCurrent } from "../client/attempts";
 import { lessIsBetter } from "../client/best";
 import type { Message, Metrics, RunEvent, RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
@@ -9,6 +10,7 @@ import { metricName } from "./figures";
 
 export type EventIcon =
   | "play"
+  | "again"
   | "check"
   | "best"
   | "alert"
@@ -50,10 +52,18 @@ export function eventLines(model: RunModel, most = 300): EventLine[] {
       if (withheld.has(words)) continue;
       withheld.add(words);
     }
+    if (isSuperseded(model, event)) line.rest += ", superseded";
     const key = event.offset > 0 ? String(event.offset) : `${event.type}-${event.at}-${i}`;
     lines.push({ key, at: event.at, alert: event.type === "alert", ...line });
   }
   return lines;
+}
+
+/** Whether what it tells of is a result that is no part of the run's curve any more. */
+function isSuperseded(model: RunModel, { type, message }: RunEvent): boolean {
+  if (!["epoch_end", "round_end", "round_aggregated"].includes(type)) return false;
+  const number_ = number(message.round) ?? number(message.epoch);
+  return number_ !== null && !isCurrent(model, number(message.attempt) ?? 1, number_);
 }
 
 type Words = Omit<EventLine, "key" | "at" | "alert">;
@@ -64,7 +74,7 @@ function lineOf(event: RunEvent, model: RunModel, isBest: boolean): Words | null
     case "run_queued":
       return { icon: "note", strong: "Waiting to start", rest: "" };
     case "run_start":
-      return { icon: "play", strong: "Started:", rest: started(model, message) };
+      return begun(model, message);
     case "run_edited":
       return { icon: "note", strong: "Renamed or noted", rest: "" };
     case "epoch_start":
@@ -147,15 +157,24 @@ function staged(message: Message): Words | null {
   };
 }
 
-function started(model: RunModel, message: Message): string {
+function begun(model: RunModel, message: Message): Words {
+  const attempt = number(message.attempt) ?? 1;
+  if (attempt < 2) return { icon: "play", strong: "Started:", rest: imagesWords(model) };
+  const round = number(message.from_round) ?? 0;
+  const epoch = number(message.from_epoch) ?? 0;
+  let where = "begins at the start";
+  if (round > 0) where = `goes on from round ${round}`;
+  else if (epoch > 0) where = `goes on from epoch ${epoch}`;
+  return { icon: "again", strong: `Attempt ${attempt}`, rest: where };
+}
+
+function imagesWords(model: RunModel): string {
   const { splits } = model.data;
   const parts: string[] = [];
   if (splits.train) parts.push(`${count(splits.train.n)} train`);
   if (splits.val) parts.push(`${count(splits.val.n)} validation`);
   if (splits.test) parts.push(`${count(splits.test.n)} test`);
-  const attempt = number(message.attempt);
-  const again = attempt !== null && attempt > 1 ? `attempt ${attempt}. ` : "";
-  return again + (parts.length > 0 ? `${parts.join(", ")} images` : "images not reported");
+  return parts.length > 0 ? `${parts.join(", ")} images` : "images not reported";
 }
 
 function byWhom(message: Message): string {
@@ -166,6 +185,7 @@ function byWhom(message: Message): string {
 function epochStarted(model: RunModel, message: Message): Words | null {
   // Only the open epoch has a line of its own; a validated one has its result.
   if (model.end || message.epoch !== model.epoch) return null;
+  if ((number(message.attempt) ?? 1) !== model.attempt && model.attempts.length > 0) return null;
   const epoch = model.epochs.find((each) => each.epoch === model.epoch);
   return epoch?.val ? null : { icon: "play", strong: `Epoch ${message.epoch}`, rest: "training" };
 }

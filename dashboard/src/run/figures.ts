@@ -107,7 +107,7 @@ export function recentMean(
   let of = 0;
   for (let i = series.length - 1; i >= 0 && of < count; i--) {
     const value = column[i];
-    if (value == null) continue;
+    if (value == null || (series.attempt[i] ?? 1) !== model.state.attempt) continue;
     sum += value;
     of += 1;
   }
@@ -122,7 +122,9 @@ export function imagesPerSecond(model: RunModel, over = 50): number | null {
   const last = series.length - 1;
   let first = last;
   // Only within one epoch: the validation between two epochs is no training.
-  while (first > 0 && last - first < over && series.epoch[first - 1] === series.epoch[last]) first -= 1;
+  const together = (i: number) =>
+    series.epoch[i] === series.epoch[last] && series.attempt[i] === series.attempt[last];
+  while (first > 0 && last - first < over && together(first - 1)) first -= 1;
   const steps = (series.step[last] ?? 0) - (series.step[first] ?? 0);
   const seconds = ((series.at[last] ?? 0) - (series.at[first] ?? 0)) / 1000;
   if (steps < 2 || seconds <= 0) return null;

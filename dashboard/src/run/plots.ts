@@ -5,8 +5,9 @@ import type { Reading, ReadingRow } from "../charts/ChartCard";
 import { breakAtGaps, lastAtOrBefore, type Points, thin } from "../charts/columns";
 import type { Look } from "../charts/marks";
 import { lookOf } from "../charts/marks";
-import { arrivingHatch, type PlotSeries, type PlotSpec } from "../charts/plot";
-import { type RunModel, type StepSeries, stepSeries } from "../client/model";
+import { arrivingHatch, type PlotSeries, type PlotSpec, TAIL_DASH } from "../charts/plot";
+import { attemptAt, stepFilter, type Tail } from "../client/attempts";
+import { type Epoch, type RunModel, type StepSeries, stepSeries } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { casesOf, figure, metricName } from "./figures";
 import type { XAxis } from "./xaxis";
@@ -30,23 +31,28 @@ export interface ChartView {
 /** More columns than a wide screen has pixels are thinned to each column's least and greatest. */
 const BUCKETS = 900;
 
-/** The metric of a phase at the end of each epoch, with its interval; a missing epoch is a gap. */
+/**
+ * The metric of a phase at the end of each epoch, with its interval; a missing epoch is a gap.
+ *
+ * @param tail Of what is superseded, instead of the run's curve; it begins where the run went back to.
+ */
 export function epochPoints(
   model: RunModel,
   metric: string,
   phase: "train" | "val",
   x: XAxis,
   band: boolean,
+  tail: Tail | null = null,
 ): Points {
   const at: number[] = [];
   const y: (number | null)[] = [];
   const low: (number | null)[] = [];
   const high: (number | null)[] = [];
   let before: { epoch: number; x: number } | null = null;
-  for (const epoch of model.epochs) {
+  for (const epoch of tail ? epochsOf(model, tail) : model.epochs) {
     const result = epoch[phase];
     if (!result) continue;
-    const place = x.ofEpoch(epoch.epoch, result.at);
+    const place = x.ofEpoch(epoch.epoch, result.at, tail?.attempt ?? attemptAt(model, epoch.epoch));
     if (place === null) continue;
     if (before && epoch.epoch > before.epoch + 1) {
       at.push((before.x + place) / 2);
@@ -65,31 +71,89 @@ export function epochPoints(
   return { x: at, y, low, high };
 }
 
+/** The epochs of a tail, from the one that is kept on, so that its line begins on the curve. */
+function epochsOf(model: RunModel, tail: Tail): readonly Epoch[] {
+  const epochs = model.attempts.find((each) => each.attempt === tail.attempt)?.epochs ?? [];
+  return epochs.filter((each) => each.epoch >= tail.kept && each.epoch <= tail.last);
+}
+
+/** The same curve of each tail that is shown: thin and dashed, in the hue of the curve. */
+function tailsIn(
+  tails: readonly Tail[],
+  of: Pick<PlotSeries, "label" | "look" | "marked">,
+  points: (tail: Tail) => Points,
+): PlotSeries[] {
+  return tails.map((tail) => ({
+    ...of,
+    label: `${of.label}, attempt ${tail.attempt}`,
+    points: points(tail),
+    tail: true,
+  }));
+}
+
+/** Where the run went back, and which attempt went on from there. */
+function turnsOf(model: RunModel, x: XAxis): NonNullable<PlotSpec["turns"]> {
+  return model.attempts.flatMap((attempt) => {
+    if (attempt.from <= 0 || attempt.kept <= attempt.from) return [];
+    const epoch = model.epochs.find((each) => each.epoch === attempt.from);
+    const at = epoch?.val?.at ?? epoch?.train?.at;
+    const place = at === undefined ? null : x.ofEpoch(attempt.from, at, attemptAt(model, attempt.from));
+    return place === null ? [] : [{ x: place, label: `attempt ${attempt.attempt}` }];
+  });
+}
+
+/** What the shown tails read at the cursor, where they have a point. */
+function tailReadings(series: readonly PlotSeries[], at: number | null): Reading[] {
+  if (at === null) return [];
+  return series.flatMap((each) => {
+    const { x } = each.points;
+    const first = x[0];
+    const last = x.at(-1);
+    if (!each.tail || first === undefined || last === undefined || at < first - 1e-6 || at > last + 1e-6)
+      return [];
+    const look = { ...each.look, dash: TAIL_DASH };
+    return [reading(look, false, each.label.replace(/^.*, /, ""), each.points, at)];
+  });
+}
+
 /** The name under which steps tell their loss, if they do. */
 export function stepLossName(series: StepSeries | null): string | null {
   if (!series) return null;
   return ["train_loss", "loss"].find((name) => series.metrics[name] !== undefined) ?? null;
 }
 
-/** The steps as a thin line, broken where none came for ten usual gaps (and at least ten seconds). */
+/**
+ * The steps as a thin line, broken where none came for ten usual gaps (and at least ten seconds).
+ *
+ * @param shows Which steps belong to it, by their places in the series.
+ */
 export function stepPoints(
   series: StepSeries,
   metric: string,
   x: XAxis,
+  shows: (i: number) => boolean,
 ): { points: Points; gaps: { from: number; to: number; seconds: number }[] } {
   const column = series.metrics[metric] ?? [];
   const at: number[] = [];
   const y: (number | null)[] = [];
   const times: number[] = [];
   let highest = Number.NEGATIVE_INFINITY;
+  let attempt: number | undefined;
+  let shift = 0;
   for (let i = 0; i < series.length; i++) {
+    if (!shows(i)) continue;
     const place = x.ofStep(series, i);
-    // A rewound step (resumed from a checkpoint) has no place to the right of what is drawn.
+    // A step that is told again has no place to the right of what is drawn.
     if (place === null || place <= highest) continue;
     highest = place;
     at.push(place);
     y.push(column[i] ?? null);
-    times.push((series.at[i] ?? 0) / 1000);
+    const time = (series.at[i] ?? 0) / 1000;
+    // Between two attempts nothing was trained: that is no gap of either.
+    const last = times.at(-1);
+    if (series.attempt[i] !== attempt && last !== undefined) shift = last - time;
+    attempt = series.attempt[i];
+    times.push(time + shift);
   }
   const broken = breakAtGaps({ x: at, y }, times, Math.max(10, 10 * usualGap(times)));
   return { points: thin(broken.points, BUCKETS), gaps: broken.gaps };
@@ -112,23 +176,30 @@ export function lossChart(
   log: boolean,
   silentSince: string | null,
   arriving: number | null,
+  tails: readonly Tail[] = [],
 ): ChartView {
   const steps = stepSeries(model, "train");
   const name = stepLossName(steps);
-  const drawn = steps && name ? stepPoints(steps, name, x) : null;
+  const drawn = steps && name ? stepPoints(steps, name, x, stepFilter(model, steps, null)) : null;
   const train = drawn?.points ?? epochPoints(model, "train_loss", "train", x, false);
   const validation = epochPoints(model, "val_loss", "val", x, false);
-  const scale = (log ? logScale : lossScale)(both(train.y, validation.y));
+  const ofTrain = { label: "train", look: LOOKS.train, marked: false };
+  const ofValidation = { label: "validation", look: LOOKS.validation, marked: true };
+  const superseded = [
+    ...tailsIn(tails, ofTrain, (tail) =>
+      steps && name
+        ? stepPoints(steps, name, x, stepFilter(model, steps, tail)).points
+        : epochPoints(model, "train_loss", "train", x, false, tail),
+    ),
+    ...tailsIn(tails, ofValidation, (tail) => epochPoints(model, "val_loss", "val", x, false, tail)),
+  ];
+  const scale = (log ? logScale : lossScale)(
+    both(train.y, validation.y, ...superseded.map((each) => each.points.y)),
+  );
   const series: PlotSeries[] = [
-    {
-      label: "train",
-      look: LOOKS.train,
-      points: train,
-      marked: false,
-      width: drawn ? 1 : 2,
-      ...(drawn ? { alpha: 0.8 } : {}),
-    },
-    { label: "validation", look: LOOKS.validation, points: validation, marked: true },
+    ...superseded,
+    { ...ofTrain, points: train, width: drawn ? 1 : 2, ...(drawn ? { alpha: 0.8 } : {}) },
+    { ...ofValidation, points: validation },
   ];
   const last = train.x[train.x.length - 1];
   const spec: PlotSpec = {
@@ -140,6 +211,7 @@ export function lossChart(
     hatch: arrivingHatch(Math.max(last ?? 0, validation.x.at(-1) ?? 0), arriving),
     stops: validation.x,
     gaps: (drawn?.gaps ?? []).map((gap) => ({ ...gap, label: `no steps for ${Math.round(gap.seconds)} s` })),
+    turns: turnsOf(model, x),
     lines: silentSince && last !== undefined ? [{ x: last, label: `last message ${silentSince}` }] : [],
   };
   const n = [casesOf(model, "train").n, casesOf(model, "val", newestMetrics(model)).n];
@@ -150,6 +222,7 @@ export function lossChart(
       entries: [
         reading(LOOKS.train, false, "train", train, at),
         reading(LOOKS.validation, true, "validation", validation, at),
+        ...tailReadings(superseded.slice(tails.length), at),
       ],
       at: atWords(x, at, series, nWords(n)),
     }),
@@ -163,6 +236,7 @@ export function rateChart(
   looks: readonly Look[],
   x: XAxis,
   arriving: number | null,
+  tails: readonly Tail[] = [],
 ): ChartView {
   const series = metrics.map((metric, i): PlotSeries => {
     const points = epochPoints(model, metric, "val", x, true);
@@ -173,9 +247,15 @@ export function rateChart(
       marked: true,
     };
   });
-  const values = series.flatMap(({ points }) => [...points.y, ...(points.low ?? [])]);
+  const superseded = metrics.flatMap((metric, i) =>
+    tailsIn(tails, series[i] ?? { label: metric, look: lookOf(i), marked: true }, (tail) =>
+      epochPoints(model, metric, "val", x, false, tail),
+    ),
+  );
+  const values = [...series, ...superseded].flatMap(({ points }) => [...points.y, ...(points.low ?? [])]);
   const spec: PlotSpec = {
-    series,
+    series: [...superseded, ...series],
+    turns: turnsOf(model, x),
     x: x.axis,
     y: withTexts(rateScale(values)),
     tint: x.tint,
@@ -188,9 +268,12 @@ export function rateChart(
       ? "The first value comes after the first epoch."
       : null,
     read: (at) => ({
-      entries: series.map(({ look, label, points }) =>
-        reading(look, true, label, points, at, metrics.length === 1),
-      ),
+      entries: [
+        ...series.map(({ look, label, points }) =>
+          reading(look, true, label, points, at, metrics.length === 1),
+        ),
+        ...(metrics.length === 1 ? tailReadings(superseded, at) : []),
+      ],
       at: atWords(x, at, series, nWords(nOf(model, metrics))),
     }),
   };

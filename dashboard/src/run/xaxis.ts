@@ -2,6 +2,7 @@
 
 import { plannedRange, roundStep, ticks, tickTexts, tidy, wholeTicks } from "../charts/axis";
 import type { PlotAxis } from "../charts/plot";
+import { attemptAt, ranOf } from "../client/attempts";
 import type { RunModel, StepSeries } from "../client/model";
 import { count } from "../client/numbers";
 
@@ -11,8 +12,8 @@ export type XKind = (typeof X_KINDS)[number];
 export interface XAxis {
   kind: XKind;
   axis: PlotAxis;
-  /** Where the end of an epoch lies; `null` where it cannot be told. */
-  ofEpoch: (epoch: number, at: number) => number | null;
+  /** Where the end of an epoch lies, as an attempt of the run told it; `null` where it cannot be told. */
+  ofEpoch: (epoch: number, at: number, attempt: number) => number | null;
   /** Where a step lies. */
   ofStep: (series: StepSeries, i: number) => number | null;
   /** The open epoch, from its start to where it has come. */
@@ -102,12 +103,17 @@ function imagesAxis(model: RunModel, images: number, pixels: number): XAxis {
 }
 
 function timeAxis(model: RunModel, started: number, now: number, pixels: number): XAxis {
-  const seconds = (at: number) => Math.max(0, (at - started) / 1000);
+  const ran = ranOf(model);
+  // Of the present attempt, where none is named.
+  const seconds = (at: number, attempt = model.state.attempt) => ran(attempt, at);
   const newest = seconds(model.end?.at ?? Math.max(model.lastHeard ?? started, Math.min(now, started)));
   const done = model.epochs.findLast((epoch) => epoch.val ?? epoch.train);
   const doneAt = done?.val?.at ?? done?.train?.at;
   // Planned: as long as the epochs so far promise, in round steps, so that the axis does not breathe.
-  const promised = done && doneAt !== undefined ? (seconds(doneAt) / done.epoch) * planned(model) : 60;
+  const promised =
+    done && doneAt !== undefined
+      ? (seconds(doneAt, attemptAt(model, done.epoch)) / done.epoch) * planned(model)
+      : 60;
   const end = roundTime(model.end ? newest : Math.max(newest, promised * 1.02));
   const step = timeStep(end, Math.max(2, pixels / 70));
   const found = ticks(0, end, step);
@@ -115,10 +121,10 @@ function timeAxis(model: RunModel, started: number, now: number, pixels: number)
   return {
     kind: "time",
     axis: { min: 0, max: end, ticks: found, texts: found.map((value) => timeTick(value, step)) },
-    ofEpoch: (_, at) => seconds(at),
+    ofEpoch: (_, at, attempt) => seconds(at, attempt),
     ofStep: (series, i) => {
       const at = series.at[i];
-      return at === undefined ? null : seconds(at);
+      return at === undefined ? null : seconds(at, series.attempt[i]);
     },
     tint: isOpen(model) && opened !== null ? [seconds(opened), newest] : null,
     words: (x) => timeTick(Math.round(x), 1),
