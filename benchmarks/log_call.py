@@ -32,6 +32,8 @@ BESIDE_CALLS = 10_000
 HALT_S = 0.05
 METRICS = {"train_loss": 0.4523, "train_accuracy": 0.8234, "train_auroc": 0.9127, "learning_rate": 0.001}
 
+AGAIN = "log_step, second attempt"
+
 Call = Callable[[int], None]
 
 
@@ -42,6 +44,8 @@ def peers(folder: Path) -> dict[str, Call]:
     fd = os.open(folder / "steps" / "peer.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     steps = ProgressLogger(folder / "steps", "bench")
     epochs = ProgressLogger(folder / "epochs", "bench")
+    # Every message of it says which attempt it is of.
+    again = ProgressLogger(folder / "again", "bench", attempt=2)
     ready = json.dumps(message(1)).encode() + b"\n"
 
     def dumps_and_write(number: int) -> None:
@@ -52,6 +56,7 @@ def peers(folder: Path) -> dict[str, Call]:
         "os.write of a ready line": lambda number: _write(fd, ready),
         "log_step": lambda number: steps.log_step(1, number, CALLS, METRICS),
         "log_epoch_end": lambda number: epochs.log_epoch_end(number, METRICS),
+        AGAIN: lambda number: again.log_step(1, number, CALLS, METRICS),
     }
 
 
@@ -179,6 +184,8 @@ def main() -> None:
         figure(f"one {kind} call, median", ratio, f"× {measure}", at_most=GOAL, note=f"{median:.1f} µs")
         figure(f"one {kind} call, 99 %", late_ratio, "× its 99 %", at_most=LATE_GOAL, note=f"{late:.1f} µs")
         figure(f"{kind}: the last thousand of {MESSAGES}", grown[kind], "× the first thousand", at_most=SAME)
+    ratio = statistics.median(took[AGAIN]) / statistics.median(took[measure])
+    figure(f"one {AGAIN}, median", ratio, f"× {measure}", at_most=GOAL)
     for state, both in beside.items():
         of_peer, of_ours = both.values()
         median, late = statistics.median(of_ours), late_of(of_ours)
