@@ -49,6 +49,32 @@ function catching(): Scene {
   return { now: run.now, view: { ...part.view, told: whole.view.told, sentence: whole.view.sentence } };
 }
 
+/** Stopped in epoch 8, gone on from epoch 5, now in epoch 9. */
+function resumed(): Scene {
+  const first = centralised({ upTo: 7.4 }).messages;
+  const whole = centralised({ upTo: 8.6 });
+  const last = first.at(-1);
+  const offset = Math.max(...first.map((each) => each.offset ?? 0));
+  const rows = Math.max(...first.map((each) => each.row ?? 0));
+  const gone = whole.messages.filter((each) => each.type === "run_start" || Number(each.epoch) >= 6);
+  const from = Date.parse(gone[1]?.timestamp ?? "");
+  const shift = Date.parse(last?.timestamp ?? "") + 90_000 - from;
+  let said = offset;
+  let row = rows;
+  const again = gone.map((each, i): Message => {
+    const { offset: _, row: __, ...rest } = each;
+    const at = i === 0 ? from - 1000 : Date.parse(each.timestamp);
+    return {
+      ...rest,
+      ...(each.type === "step" ? { row: ++row } : { offset: ++said }),
+      ...(each.type === "run_start" ? { from_epoch: 5 } : {}),
+      attempt: 2,
+      timestamp: new Date(at + shift).toISOString(),
+    };
+  });
+  return scene({ messages: [...first, ...again], now: whole.now + shift });
+}
+
 export const SCENES: Record<string, () => Scene> = {
   live: () => scene(centralised({ upTo: 6.615 })),
   start: () => scene(centralised({ upTo: 0.2 })),
@@ -73,6 +99,7 @@ export const SCENES: Record<string, () => Scene> = {
     ),
   polling: () => scene(centralised({ upTo: 6.615 }), { kind: "live", via: "poll" }),
   catching,
+  resumed,
   federated: () => scene(federated()),
   fedstart: () => scene(federated({ open: 1 })),
   feddone: () => scene(federated({ open: 21 })),

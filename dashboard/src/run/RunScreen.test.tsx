@@ -162,7 +162,27 @@ it("has four tabs on a phone, and the board becomes a list", () => {
   expect(screen.getByText("by patient")).toBeTruthy();
 });
 
-it.each(["finished", "federated", "failed", "away"])("gives axe nothing to find: %s", async (name) => {
-  const { container } = show(name);
-  expect(await findings(container)).toEqual([]);
+it("tells which attempt it is and its history, and shows on demand what is superseded", async () => {
+  show("resumed");
+  expect(screen.getByText(/^Training epoch 9 of 10\./)).toBeTruthy();
+  const tail = () => screen.getAllByRole("button", { name: /attempt 1 · epochs 6–8/ })[0] as HTMLElement;
+  expect(tail().getAttribute("aria-pressed")).toBe("false");
+  const card = screen.getByRole("region", { name: "AUROC" });
+  fireEvent.click(within(card).getByRole("button", { name: "Show the table" }));
+  expect(within(card).queryByText("validation, attempt 1")).toBeNull();
+  fireEvent.click(tail());
+  expect(tail().getAttribute("aria-pressed")).toBe("true");
+  expect(within(card).getByText("validation, attempt 1")).toBeTruthy();
+  expect(within(card).getAllByRole("row")).toHaveLength(9);
+  fireEvent.click(screen.getByRole("button", { name: "attempt 2" }));
+  const history = await screen.findByRole("table", { name: /The attempts of this run/ });
+  expect(within(history).getByText("epoch 8, kept to 5")).toBeTruthy();
 });
+
+it.each(["finished", "federated", "failed", "away", "resumed"])(
+  "gives axe nothing to find: %s",
+  async (name) => {
+    const { container } = show(name);
+    expect(await findings(container)).toEqual([]);
+  },
+);
