@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,12 @@ def run(url: str, kind: str, body: dict[str, Any]) -> dict[str, Any]:
     begin_s = time.monotonic()
     with httpx.Client(base_url=url, timeout=60) as http:
         run_id = http.post(f"/api/{kind}/train", json=body).raise_for_status().json()["run_id"]
-        while (state := http.get(f"/api/runs/{run_id}").json())["status"] not in ("completed", "failed", "lost"):
+        state: dict[str, Any] = {"status": "queued"}
+        while state["status"] not in ("completed", "failed", "lost"):
             time.sleep(1)
+            # A busy server may close a connection just when it is asked again.
+            with suppress(httpx.TransportError):
+                state = http.get(f"/api/runs/{run_id}").json()
         if state["status"] != "completed":
             raise SystemExit(f"{run_id}: {state['sentence']}")
         page = http.get(f"/api/runs/{run_id}/events", params={"after": 0, "limit": 10_000}).json()
