@@ -64,6 +64,9 @@ class HttpTransport:
             # The fastest level: lines of JSON shrink well by it, and a training may need the processor.
             body, headers["content-encoding"] = gzip.compress(body, 1), "gzip"
         asked: dict[str, str | int] = {"writer_state": batch.state, "skipped": batch.skipped, "sent": now()}
+        if batch.exit is not None:
+            how = {"code": batch.exit.code, "signal": batch.exit.signal, "for_memory": int(batch.exit.for_memory)}
+            asked |= {f"exit_{name}": value for name, value in how.items() if value is not None}
         if self._site is not None:
             asked["site"] = self._site
         try:

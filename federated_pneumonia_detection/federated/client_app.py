@@ -21,6 +21,7 @@ from federated_pneumonia_detection.federated.hospitals import LocalImages, class
 from federated_pneumonia_detection.federated.names import answer_who
 from federated_pneumonia_detection.federated.privacy import clip_as_ordered
 from federated_pneumonia_detection.federated.records import Order, Site
+from federated_pneumonia_detection.federated.roster import told_error
 from federated_pneumonia_detection.federated.weights import load_weights, weights_of
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import LocalTraining, evaluate_locally, train_locally
@@ -67,8 +68,7 @@ def _failures_in_words(message: Message, context: Context, call_next: ClientAppC
     # Networks are anybody's code: whatever they raise is this client's failure, not the run's.
     except Exception as error:  # noqa: BLE001
         _log.warning("%s failed", Site.of(context).client_id, exc_info=True)
-        text = str(error).strip().splitlines()
-        return _failure(f"{type(error).__name__}: {text[0]}" if text else type(error).__name__, message)
+        return _failure(told_error(error), message)
 
 
 def _failure(reason: str, message: Message) -> Message:

@@ -29,7 +29,7 @@ from federated_pneumonia_detection.federated.reply_metrics import (
     metrics_of,
     size_bytes,
 )
-from federated_pneumonia_detection.federated.roster import clear_reason, node_name
+from federated_pneumonia_detection.federated.roster import clear_reason, node_name, told_error
 from federated_pneumonia_detection.federated.round_progress import RoundProgress
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.protocol import WebSocketManager
@@ -164,10 +164,8 @@ class _ClientWatch:
     def fail(self, error: BaseException) -> None:
         if (progress := self._progress) is None or progress.round_num is None:
             return
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         detail = "".join(traceback.format_exception(error))
-        text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-        self._failed(progress, text, detail[-_DETAIL_CHARACTERS:])
+        self._failed(progress, told_error(error), detail[-_DETAIL_CHARACTERS:])
 
     def _failed(self, progress: RoundProgress, text: str, detail: str | None) -> None:
         # A client that stops because it was asked to has not failed.

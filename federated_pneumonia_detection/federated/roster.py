@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-__all__ = ["Roster", "clear_reason", "client_name", "node_name"]
+__all__ = ["Roster", "clear_reason", "client_name", "node_name", "told_error"]
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _RAY_NOISE = re.compile(r"\(pid=\d+[^)]*\)|actor_id=[0-9a-f]+|ray::\S+")
@@ -58,6 +58,16 @@ class Roster:
 def _number(name: str) -> tuple[int, str]:
     tail = name.rpartition("_")[2]
     return (int(tail), name) if tail.isdigit() else (1 << 62, name)
+
+
+_MEMORY = ("MemoryError", "OutOfMemoryError", "can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
+
+
+def told_error(error: BaseException) -> str:
+    """What an exception says, in one line: its name and its first line, and whether it is for want of memory."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"out of memory ({text})" if any(sign in text for sign in _MEMORY) else text
 
 
 def clear_reason(reason: str | None) -> str:

@@ -21,7 +21,7 @@ from federated_pneumonia_detection.federated.global_model import GlobalModel
 from federated_pneumonia_detection.federated.grid import GuardedGrid
 from federated_pneumonia_detection.federated.names import ask_who, who_answered
 from federated_pneumonia_detection.federated.records import Order
-from federated_pneumonia_detection.federated.roster import Roster, clear_reason
+from federated_pneumonia_detection.federated.roster import Roster, clear_reason, told_error
 from federated_pneumonia_detection.federated.strategies import draw_by_seed, strategy_of
 from federated_pneumonia_detection.federated.strategy_facts import privacy_spent
 from federated_pneumonia_detection.federated.strategy_state import ACCOUNT, count_on, give_back, strategy_state
@@ -284,7 +284,7 @@ def _one_line(error: BaseException) -> str:
         return error.public
     if _is_known(error) and lines:
         return lines[0]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"the server app raised {told_error(error)}"
 
 
 def _is_known(error: BaseException) -> bool:

@@ -23,7 +23,7 @@ from flwr.serverapp.strategy import Result, Strategy
 from federated_pneumonia_detection.federated.errors import RunCancelled
 from federated_pneumonia_detection.federated.harmless import harmless
 from federated_pneumonia_detection.federated.reply_metrics import WEIGHT, WHO, metrics_of, size_bytes
-from federated_pneumonia_detection.federated.roster import Roster, clear_reason
+from federated_pneumonia_detection.federated.roster import Roster, clear_reason, told_error
 from federated_pneumonia_detection.federated.server_log import ServerLog
 from federated_pneumonia_detection.federated.strategy_facts import nodes_needed, privacy_spent, waits_told
 from federated_pneumonia_detection.progress import FederatedProgressLogger
@@ -132,7 +132,7 @@ class _StrategyWatch:
 
     def _tell_end_by(self, error: BaseException, logger: FederatedProgressLogger) -> None:
         if not isinstance(error, RunCancelled):
-            logger.log_training_error(f"{type(error).__name__}: {error}")
+            logger.log_training_error(f"the server app raised {told_error(error)}")
             return
         logger.log_training_cancelled(error.reason, error.by)
         clear(logger.log_dir, str(logger.run_id))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 
@@ -19,8 +21,10 @@ from federated_pneumonia_detection.hub.ledger import Ledger
 from federated_pneumonia_detection.hub.state import ended
 from federated_pneumonia_detection.hub.times import seconds
 from federated_pneumonia_detection.hub.verdicts import ExitReport, Verdict, Witness, verdicts
+from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.clock import now
 from federated_pneumonia_detection.progress.document import complete_dead
+from federated_pneumonia_detection.progress.exits import Exits
 
 __all__ = ["Coroner", "ExitReport"]
 
@@ -28,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _REPORT_WITHIN_S = 2.0
 _CLIENT_GRACE_S = 0.4
+_HALTED_FOR_S = 0.4
+_FULL_BELOW_BYTES = 64 * 1024
 
 
 class Coroner:
@@ -61,6 +67,11 @@ class Coroner:
         self._untold: list[tuple[str, Verdict]] = []
         self._died_at: dict[str, float] = {}
         self._completed: set[str] = set()
+        self._exits = Exits()
+        self._met: WeakSet[FollowedJournal] = WeakSet()
+        # Since when each process is stopped by a signal, and each directory's disk is full; in seconds since 1970.
+        self._halted: dict[tuple[int, int | None], float] = {}
+        self._full: dict[str, float] = {}
         self.missing_messages = 0
         """Numbers that are missing in journals: what their writers could not record."""
         self.damaged_lines = 0
@@ -86,6 +97,7 @@ class Coroner:
     def note(self, readings: Sequence[Reading]) -> None:
         """Remember what is missing or damaged; it is told once everything there is has been read."""
         for reading in readings:
+            self._meet(reading.journal)
             trouble = reading.trouble
             if trouble is None:
                 continue
@@ -111,11 +123,14 @@ class Coroner:
             if journal.header is not None:
                 by_run[journal.header.run_id].append(journal)
         self._remember(by_run)
+        self._look_at_processes(journals)
         with self._lock:
             untold, self._untold = self._untold, []
         for run_id, verdict in untold:
             self._say(run_id, verdict)
         died: set[str] = set()
+        for directory in {journal.directory for journal in journals if journal.alive and not journal.over}:
+            self._look_at_disk(directory, by_run)
         for run_id, its in by_run.items():
             breathe()
             died |= self._judge_run(run_id, [journal for journal in its if not journal.is_hubs])
@@ -129,18 +144,78 @@ class Coroner:
         with self._lock:
             self._hears, self._directories, self._pids = hears, directories, pids
 
+    def close(self) -> None:
+        """Let go of the processes that are looked at; nothing is judged any more."""
+        self._exits.close()
+
+    def _meet(self, journal: FollowedJournal) -> None:
+        """Hold on to a process with the first that is read of it: it may be killed before the next look at all."""
+        if journal in self._met or journal.header is None:
+            return
+        self._met.add(journal)
+        process = _process_of(journal)
+        if process is not None and _is_near(journal):
+            self._exits.hold(process)
+
+    def _look_at_processes(self, journals: Sequence[FollowedJournal]) -> None:
+        living = {_process_of(j) for j in journals if j.alive and not j.over and _is_near(j) and not j.is_hubs}
+        mine = {process for process in living if process is not None}
+        self._exits.look(mine)
+        now_s = time.time()
+        halted = {process for process in mine if liveness.process_is_halted(*process)}
+        self._halted = {process: self._halted.get(process, now_s) for process in halted}
+
+    def _look_at_disk(self, directory: str, by_run: dict[str, list[FollowedJournal]]) -> None:
+        """Say of each run that writes here that the disk is full, and that it has room again."""
+        is_full = _free_bytes(directory) < _FULL_BELOW_BYTES
+        if is_full == (directory in self._full):
+            return
+        since = self._full.setdefault(directory, time.time()) if is_full else self._full.pop(directory)
+        for run_id, its in by_run.items():
+            if not any(j.directory == directory and j.alive and not j.over and not j.is_hubs for j in its):
+                continue
+            if is_full:
+                body = {"level": "error", "title": "The disk is full", "text": f"the disk of {directory} is full"}
+            else:
+                body = {"level": "info", "title": "There is room again", "text": f"the disk of {directory} has room"}
+            about = f"{'disk' if is_full else 'room'}:{directory}:{since:.3f}"
+            self._say(run_id, Verdict(about, {"type": "alert", **body}, directory))
+
     def _judge_run(self, run_id: str, journals: Sequence[FollowedJournal]) -> set[str]:
         state = self._ledger.state(run_id)
         if state is None or (ended(state) and state.status != "lost") or not journals:
             self._died_at.pop(run_id, None)
             return set()
         report = self._report(run_id) if any(journal.died and _is_near(journal) for journal in journals) else None
-        found = verdicts(state, [_witness(journal) for journal in journals], now=time.time(), report=report)
+        found = verdicts(state, [self._witness(journal) for journal in journals], now=time.time(), report=report)
         return {
             verdict.directory
             for verdict in found
             if not self._is_early(run_id, verdict, journals) and self._say(run_id, verdict)
         }
+
+    def _witness(self, journal: FollowedJournal) -> Witness:
+        header = journal.header
+        assert header is not None  # only journals with a first line are judged
+        process, report = _process_of(journal), journal.report
+        if report is None and journal.died and process is not None and _is_near(journal):
+            seen = self._exits.how(process)
+            report = None if seen is None else ExitReport(seen.code, seen.signal, seen.for_memory)
+        halted = journal.halted_since if process is None or not _is_near(journal) else self._halted.get(process)
+        return Witness(
+            writer=header.writer,
+            client_id=header.client_id,
+            alive=not journal.over,
+            died=journal.died,
+            remote=journal.remote or not _is_near(journal),
+            pid=header.pid,
+            host=header.host,
+            heard_at=_heard_at(journal),
+            directory=journal.directory,
+            started_at=seconds(header.start),
+            report=report,
+            halted_since=None if halted is None or time.time() - halted < _HALTED_FOR_S else halted,
+        )
 
     def _report(self, run_id: str) -> ExitReport | None:
         return self._death_report(run_id) if self._death_report is not None else None
@@ -206,18 +281,16 @@ def _heard_at(journal: FollowedJournal) -> float:
     return journal.heard_at
 
 
-def _witness(journal: FollowedJournal) -> Witness:
+def _process_of(journal: FollowedJournal) -> tuple[int, int | None] | None:
     header = journal.header
-    assert header is not None  # only journals with a first line are judged
-    return Witness(
-        writer=header.writer,
-        client_id=header.client_id,
-        alive=not journal.over,
-        died=journal.died,
-        remote=journal.remote or not _is_near(journal),
-        pid=header.pid,
-        host=header.host,
-        heard_at=_heard_at(journal),
-        directory=journal.directory,
-        started_at=seconds(header.start),
-    )
+    if header is None or header.host != liveness.host_name() or header.boot != liveness.boot_id():
+        return None
+    return header.pid, header.pid_start
+
+
+def _free_bytes(directory: str) -> float:
+    try:
+        disk = os.statvfs(directory)
+    except (OSError, AttributeError):  # gone, or a system without it: nothing is known, nothing is said
+        return float("inf")
+    return float(disk.f_bavail * disk.f_frsize) if disk.f_blocks else float("inf")

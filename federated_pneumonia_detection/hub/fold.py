@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 
 from federated_pneumonia_detection.hub.fields import by_name, integer, mapping, names, number, text
 from federated_pneumonia_detection.hub.fold_attempts import KEY_METRICS, Curve, Past, begins_from, put_together
-from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of, more
+from federated_pneumonia_detection.hub.fold_client import HUB_SAYS, ClientFolding, Pacing, end_of, more, newest
 from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import (
     Attempt,
@@ -387,7 +387,8 @@ class Folding:
         connected, answered = names(message.get("connected")), names(message.get("answered"))
         stage = Stage(
             name=text(message.get("stage")),
-            since=time,
+            time=time,
+            since=text(message.get("received")) or time,
             round=integer(message.get("round")),
             epoch=integer(message.get("epoch")),
             expected=integer(message.get("expected")),
@@ -441,6 +442,12 @@ class Folding:
             self._sign_of_life(time, seconds(time))
         elif about == "cancel":
             run.cancel_asked = later(run.cancel_asked, time)
+        elif client_id is None and about.startswith("halted:"):
+            run.halted = newest(run.halted, (time, text(message.get("text"))))
+        elif about.startswith("disk:"):
+            run.disk_full = newest(run.disk_full, (time, text(message.get("text"))))
+        elif about.startswith("room:") and run.disk_full is not None and not before(time, run.disk_full[0]):
+            run.disk_full = None
 
     def _run_edited(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
@@ -565,7 +572,7 @@ def _end_of_clients(run: RunFields) -> End | None:
     newest = max(known, key=lambda end: seconds(end.time) or 0.0)
     if all(end.status == "failed" for end in known):
         first = min(known, key=lambda end: seconds(end.time) or 0.0)
-        return End("failed", newest.time, error=first.error, detail=first.detail)
+        return End("failed", newest.time, error=first.error, detail=first.detail, died=first.died)
     if all(end.status in ("failed", "cancelled") for end in known):
         stop = next(end for end in known if end.status == "cancelled")
         return End("cancelled", newest.time, by=stop.by, reason=stop.reason)
@@ -574,7 +581,7 @@ def _end_of_clients(run: RunFields) -> End | None:
 
 def _at(stage: Stage) -> tuple[int, float, str]:
     # By what is done, then by the time: a clock that goes back within a round is the worst that can happen then.
-    return stage.round or stage.epoch or 0, seconds(stage.since) or 0.0, stage.name
+    return stage.round or stage.epoch or 0, seconds(stage.time) or 0.0, stage.name
 
 
 def _less(one_s: float | None, other_s: float | None) -> bool:

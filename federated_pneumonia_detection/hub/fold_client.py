@@ -14,7 +14,7 @@ from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import ClientFields, ClientState, Pace
 from federated_pneumonia_detection.hub.times import before, later, seconds
 
-__all__ = ["HUB_SAYS", "ClientFolding", "Pacing", "end_of", "more"]
+__all__ = ["HUB_SAYS", "ClientFolding", "Pacing", "end_of", "more", "newest"]
 
 # Said by the hub (or a server through it) about a run: signs of a hub's life, not of the run's.
 # What a site withholds is its shipper's word.
@@ -53,6 +53,8 @@ class ClientFolding:
         """Go on by a message of this client, or about it."""
         self._frozen = None
         client = self._draft
+        if time_s is not None and (self.first_seen_s is None or time_s < self.first_seen_s):
+            client.first_seen, self.first_seen_s = time, time_s
         if "withheld" in message:
             self._withholding.take(message)
         if type_ not in HUB_SAYS:
@@ -63,7 +65,7 @@ class ClientFolding:
             else:
                 self._sign_of_life(text(received), seconds(text(received)))
         elif type_ == "alert":
-            self._judge(text(message.get("about")), text(message.get("text")), time, time_s)
+            self._judge(message, time, time_s)
         if type_ == "round_end" or type_ == "client_failed":
             client.bytes_down = more(client.bytes_down, message.get("bytes_down"))
             client.bytes_up = more(client.bytes_up, message.get("bytes_up"))
@@ -85,6 +87,7 @@ class ClientFolding:
                 self._part.send(message, round_, time)
         elif type_ == "client_failed" or type_ in ENDS:
             self._part.end(message, round_, time)
+            self._fell(message, type_, round_ or current, time)
         elif type_ == "training_paused":
             if client.resumed is None or before(client.resumed, time):
                 client.paused = later(client.paused, time)
@@ -96,12 +99,30 @@ class ClientFolding:
         if time_s is not None and (self._heard_s is None or time_s > self._heard_s):
             self._draft.heard, self._heard_s = time, time_s
 
-    def _judge(self, about: str, words: str, time: str, time_s: float | None) -> None:
+    def _fell(self, message: Mapping[str, Any], type_: str, round_: int, time: str) -> None:
+        """Who says that it failed: the hub, which saw its process gone, or the server, which counts on it no more."""
         client = self._draft
-        if about.startswith("heard:"):
+        if text(message.get("about")).startswith("death:"):
+            seen = (text(message.get("received")) or time, text(message.get("error")))
+            client.died = newest(client.died, seen)
+        elif type_ == "client_failed":
+            client.given_up = max(client.given_up, round_)
+
+    def _judge(self, message: Mapping[str, Any], time: str, time_s: float | None) -> None:
+        """What the hub has seen of it, or somebody's warning."""
+        client = self._draft
+        kind, has_kind, _ = text(message.get("about")).partition(":")
+        seen = (text(message.get("received")) or time, text(message.get("text")))
+        if has_kind and kind == "heard":
             self._sign_of_life(time, time_s)
-        elif about.startswith("lost:") and (client.lost is None or before(client.lost[0], time)):
-            client.lost = (time, words)
+        elif has_kind and kind == "lost":
+            client.lost = newest(client.lost, seen)
+        elif has_kind and kind == "halted":
+            client.halted = newest(client.halted, seen)
+        elif has_kind and kind == "death":
+            client.died = newest(client.died, seen)
+        elif message.get("level") == "error":
+            client.trouble = newest(client.trouble, seen)
 
     def _hear(self, time: str, time_s: float | None, *, waited: bool) -> None:
         self._pacing.hear(time, time_s, waited=waited)
@@ -110,8 +131,6 @@ class ClientFolding:
             client.last_seen, self._last_seen_s = time or client.last_seen, time_s
         elif time_s is not None and time_s > self._last_seen_s:
             client.last_seen, self._last_seen_s = time, time_s
-        if time_s is not None and (self.first_seen_s is None or time_s < self.first_seen_s):
-            client.first_seen, self.first_seen_s = time, time_s
 
 
 class Pacing:
@@ -144,6 +163,11 @@ class Pacing:
     def pace(self) -> Pace:
         """What it comes to so far."""
         return Pace(last=self._last, gaps=tuple(self._gaps), longest=self._longest)
+
+
+def newest(known: tuple[str, str] | None, seen: tuple[str, str]) -> tuple[str, str]:
+    """The later one of what was seen at two times."""
+    return known if known is not None and not before(known[0], seen[0]) else seen
 
 
 def more(before: int | None, told: Any) -> int | None:

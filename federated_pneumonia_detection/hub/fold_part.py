@@ -45,7 +45,8 @@ class Part:
             self._total_rounds = max(self._total_rounds or 0, total)
         if round_ is not None:
             one = self._round(round_)
-            self._put(replace(one, started=later(one.started, time)))
+            if later(one.started, time) == time:
+                self._put(replace(one, started=time, began=text(message.get("received")) or time))
 
     def send(self, message: Mapping[str, Any], round_: int, time: str) -> None:
         """It ends a round; told again (it has evaluated, too), the first time holds."""
@@ -66,7 +67,8 @@ class Part:
             return
         error = text(message.get("error")) or "it did not say why"
         own = message["type"] == "training_error"
-        failure = Failure(round_, own, time, error, text(message.get("detail")))
+        died, seen = text(message.get("about")).startswith("death:"), text(message.get("received")) or time
+        failure = Failure(round_, own, time, error, text(message.get("detail")), seen, died)
         known = self._failures.get(round_ is None)
         if known is None or _weight(known) < _weight(failure):
             self._failures[round_ is None] = failure
@@ -78,14 +80,14 @@ class Part:
         client.failures = tuple(failure for _, failure in sorted(self._failures.items()))
         client.said_end, client.total_rounds = self._said_end, self._total_rounds
         newest = self._rounds.get(client.round)
-        client.started = None if newest is None else newest.started
+        client.started, client.began = (None, None) if newest is None else (newest.started, newest.began)
         client.sent_round = self._sent_round
         client.num_samples = self._samples
         taken = [_took(one) for one in rounds]
         client.durations = tuple(s for s in taken if s is not None)[-_KEPT_DURATIONS:]
         failure = self._failure(client.round)
         client.failed_round = 0 if failure is None else failure.round or 0
-        client.error = None if failure is None else failure.error
+        client.error, client.failed_at = (None, None) if failure is None else (failure.error, failure.seen)
         client.end = self._end(failure, client.round)
 
     def _failure(self, newest: int) -> Failure | None:
@@ -113,7 +115,7 @@ class Part:
             return min(ends, key=_first)
         if failure is None or newest > (failure.round or 0):
             return None
-        return End("failed", failure.time, error=failure.error, detail=failure.detail)
+        return End("failed", failure.time, error=failure.error, detail=failure.detail, died=failure.died)
 
     def _round(self, number: int) -> ClientRound:
         return self._rounds.get(number) or ClientRound(number)
@@ -130,7 +132,8 @@ def end_of(message: Mapping[str, Any], time: str) -> End:
     status = ENDS[message["type"]]
     if status == "failed":
         error = text(message.get("error")) or "it did not say why"
-        return End(status, time, error=error, detail=text(message.get("detail")))
+        died = text(message.get("about")).startswith("death:")
+        return End(status, time, error=error, detail=text(message.get("detail")), died=died)
     if status == "cancelled":
         return End(status, time, by=text(message.get("by")), reason=text(message.get("reason")))
     return End(status, time)

@@ -8,8 +8,11 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from federated_pneumonia_detection.hub.fields import integer, text
 from federated_pneumonia_detection.hub.stores.store import Arrival, Place
 from federated_pneumonia_detection.hub.throttle import Throttle
+from federated_pneumonia_detection.hub.times import seconds
+from federated_pneumonia_detection.hub.verdicts import ExitReport
 from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import MARKS, Damage, JournalHeader, Line, is_name
@@ -93,6 +96,10 @@ class FollowedJournal:
         self.alive = True
         self.remote = False
         self.dead_since: float | None = None
+        self.report: ExitReport | None = None
+        """How its writer's process ended, where its site has seen it."""
+        self.halted_since: float | None = None
+        """Since when its site sees its writer stopped by a signal, in seconds since 1970."""
         self.not_followed: str | None = None
         """Why nothing of it can be read, where that is so."""
         self.throttle: Throttle[Reading] = Throttle(0.0)
@@ -223,17 +230,18 @@ class FollowedJournal:
         if isinstance(entry, Gap):
             missing = f"{entry.expected}" if entry.got == entry.expected + 1 else f"{entry.expected} to {entry.got - 1}"
             about = f"gap:{header.writer}:{entry.expected}"
-            text = f"writer {header.writer}: message {missing} missing before byte {entry.byte} of {name}"
+            words = f"writer {header.writer}: message {missing} missing before byte {entry.byte} of {name}"
         else:
             about = f"damage:{header.writer}:{entry.byte}"
             number = "" if entry.n is None else f" (message {entry.n})"
-            text = f"writer {header.writer}: {entry.reason} at byte {entry.byte} of {name}{number}"
+            words = f"writer {header.writer}: {entry.reason} at byte {entry.byte} of {name}{number}"
         count = entry.got - entry.expected if isinstance(entry, Gap) else 0
-        return Reading(self, None, Trouble(header.run_id, about, text, count), None, None)
+        return Reading(self, None, Trouble(header.run_id, about, words, count), None, None)
 
     def _line(self, header: JournalHeader, line: Line) -> Reading:
         body, n, kind, byte, said = line.body, line.n, line.type, line.byte, line.said
         if kind in MARKS:
+            self._take_mark(kind, said)
             return Reading(self, None, None, None, None)
         client_id, phase = said.get("client_id"), said.get("phase", "")
         if client_id is not None and type(client_id) is not str:
@@ -243,10 +251,19 @@ class FollowedJournal:
         if (kind, phase, client_id) not in self._names and not self._takes_names(kind, phase, client_id):
             about = f"damage:{header.writer}:{byte}"
             name = self.path.rpartition("/")[2]
-            text = f"writer {header.writer}: message {n} at byte {byte} of {name} names what cannot be a name"
-            return Reading(self, None, Trouble(header.run_id, about, text), None, None)
+            words = f"writer {header.writer}: message {n} at byte {byte} of {name} names what cannot be a name"
+            return Reading(self, None, Trouble(header.run_id, about, words), None, None)
         arrival = Arrival(header.writer, n, header.run_id, client_id, kind, phase, body)
+        self.halted_since = None
         return Reading(self, arrival, None, said.get("timestamp"), None, said)
+
+    def _take_mark(self, kind: str, said: Mapping[str, Any]) -> None:
+        """What the site it comes from has seen of its writer."""
+        if kind == "journal_died":
+            code, signal = integer(said.get("code")), integer(said.get("signal"))
+            if code is not None or signal is not None:
+                self.report = ExitReport(code, signal, said.get("for_memory") is True)
+        self.halted_since = seconds(text(said.get("timestamp"))) if kind == "journal_halted" else None
 
     def _takes_names(self, kind: str, phase: str, client_id: str | None) -> bool:
         if not (is_name(kind) and is_name(phase) and is_name(client_id or "")):

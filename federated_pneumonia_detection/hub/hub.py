@@ -131,6 +131,7 @@ class Hub:
                 return
             self._closed = True
         self._follower.stop()
+        self._coroner.close()
         self._fanout.each(lambda subscription: subscription.close())
         self._journals.close()
         self._ledger.store.close()

@@ -20,6 +20,7 @@ __all__ = [
     "ClientRound",
     "ClientState",
     "ClientStatus",
+    "Condition",
     "End",
     "Failure",
     "Pace",
@@ -30,11 +31,30 @@ __all__ = [
     "Stage",
     "Withheld",
     "ended",
+    "is_dead",
     "is_federated",
+    "is_halted",
     "is_lost",
 ]
 
 RunStatus = Literal["queued", "started", "running", "completed", "failed", "cancelled", "lost"]
+Condition = Literal[
+    "queued",
+    "starting",
+    "waiting_for_clients",
+    "training",
+    "waiting_for_straggler",
+    "aggregating",
+    "evaluating",
+    "paused",
+    "stopping",
+    "lost_contact",
+    "dead",
+    "finished",
+    "failed",
+    "stopped",
+]
+"""What a run does or waits for, or how it ended; `status` says it more coarsely."""
 ClientStatus = Literal["waiting", "training", "late", "silent", "lost", "sent", "failed", "finished"]
 Metrics = dict[str, Any]
 
@@ -56,6 +76,8 @@ class End(msgspec.Struct, frozen=True):
     detail: str | None = None
     by: str | None = None
     reason: str | None = None
+    died: bool = False
+    """Nobody of it said so: its process is gone, as the hub saw."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -76,6 +98,8 @@ class ClientRound(msgspec.Struct, frozen=True):
 
     number: int
     started: str | None = None
+    began: str | None = None
+    """When it began it by the clock of this side: when that came, where it was shipped."""
     sent: str | None = None
     samples: int | None = None
 
@@ -88,6 +112,10 @@ class Failure(msgspec.Struct, frozen=True):
     time: str
     error: str
     detail: str | None = None
+    seen: str = ""
+    """When, by the clock of this side."""
+    died: bool = False
+    """The hub has seen that its process is gone."""
 
 
 class Withheld(msgspec.Struct, frozen=True):
@@ -103,7 +131,10 @@ class Stage(msgspec.Struct, frozen=True):
 
     name: str
     """`waiting_for_clients`, `training`, `aggregating`, `evaluating` or `testing`."""
+    time: str
+    """When, by the clock of whoever said it."""
     since: str
+    """When, by the clock of this side: when that came, where it was shipped."""
     round: int | None = None
     epoch: int | None = None
     expected: int | None = None
@@ -171,6 +202,8 @@ class ClientFields(msgspec.Struct):
     error: str | None = None
     started: str | None = None
     """When it started its newest round."""
+    began: str | None = None
+    """The same by the clock of this side: when that came, where it was shipped."""
     first_seen: str | None = None
     last_seen: str | None = None
     durations: tuple[float, ...] = ()
@@ -192,6 +225,16 @@ class ClientFields(msgspec.Struct):
     """Its newest sign of life: when a message came (by our clock where it was shipped), or it was heard again."""
     lost: tuple[str, str] | None = None
     """When the hub gave up hearing from it, and in which words; a later sign of life makes it void."""
+    died: tuple[str, str] | None = None
+    """When the hub saw that its process is gone, and how that is told; a later sign of life makes it void."""
+    halted: tuple[str, str] | None = None
+    """When the hub saw that its process is stopped by a signal; a later sign of life makes it void."""
+    failed_at: str | None = None
+    """When it failed in `failed_round`, by the clock of this side."""
+    given_up: int = 0
+    """The newest round in which the server counted it as failed."""
+    trouble: tuple[str, str] | None = None
+    """The newest alert of the level `error` that somebody gave about it."""
     withheld: tuple[Withheld, ...] = ()
     """What its site does not send, by name."""
     rounds: tuple[ClientRound, ...] = ()
@@ -217,6 +260,8 @@ class RunFields(msgspec.Struct):
     """What is happening and why; set by `words.described`."""
     detail_sentence: str = ""
     """Counts, and the time left; set by `words.described`."""
+    condition: Condition | str = ""
+    """What it does or waits for, or how it ended; set by `words.described`."""
     attempt: int = 1
     start_time: str | None = None
     end_time: str | None = None
@@ -292,6 +337,12 @@ class RunFields(msgspec.Struct):
     end: End | None = None
     lost: tuple[str, str] | None = None
     """When the hub gave up hearing from it, and in which words; a later sign of life makes it void."""
+    halted: tuple[str, str] | None = None
+    """When the hub saw that the process that leads it is stopped by a signal; a later sign of life makes it void."""
+    disk_full: tuple[str, str] | None = None
+    """When the hub saw that the disk of its journals is full, and which; void once it saw room there."""
+    waits_behind: tuple[str, ...] = ()
+    """Runs that go first, while it is queued, in their order; set by the server, which keeps them."""
     heard: str | None = None
     """The newest sign of life of anybody in it: when a message came (by our clock where it was shipped), or the hub
     said that somebody was heard again."""
@@ -322,4 +373,18 @@ def is_federated(state: RunState) -> bool:
 
 def is_lost(of: RunFields | ClientFields) -> bool:
     """Whether the hub has given up hearing from a run or a client, and nothing was heard since."""
-    return of.lost is not None and not before(of.lost[0], of.heard)
+    return _stands(of.lost, of.heard)
+
+
+def is_halted(of: RunFields | ClientFields) -> bool:
+    """Whether the process of a run or a client is stopped by a signal, and nothing was heard since."""
+    return _stands(of.halted, of.heard)
+
+
+def is_dead(client: ClientFields) -> bool:
+    """Whether a client's process is gone, and nothing was heard of that client since."""
+    return _stands(client.died, client.heard)
+
+
+def _stands(seen: tuple[str, str] | None, heard: str | None) -> bool:
+    return seen is not None and not before(seen[0], heard)

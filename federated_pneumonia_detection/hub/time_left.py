@@ -101,7 +101,7 @@ def _is_waited_for(state: RunState, client: ClientState) -> bool:
 
 
 def _open(client: ClientState, at: float) -> Open:
-    began = seconds(client.started)
+    began = seconds(client.began)
     return Open(client.durations, 0.0 if began is None else max(0.0, _steady(at) - began))
 
 

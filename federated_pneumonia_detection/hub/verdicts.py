@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from federated_pneumonia_detection.hub.state import ClientState, RunState, ended, is_lost
+from federated_pneumonia_detection.hub.state import ClientState, RunState, ended, is_halted, is_lost
 from federated_pneumonia_detection.hub.times import seconds
 
 __all__ = ["ExitReport", "Verdict", "Witness", "verdicts"]
@@ -25,6 +25,8 @@ class ExitReport(msgspec.Struct, frozen=True):
     code: int | None = None
     """Its exit code; `None` when a signal ended it or nobody knows."""
     signal: int | None = None
+    for_memory: bool = False
+    """The kernel ended it for want of memory, it seems."""
     last_lines: tuple[str, ...] = ()
 
 
@@ -46,6 +48,10 @@ class Witness(NamedTuple):
     directory: str
     started_at: float | None = None
     """When its writer began it, by that machine's clock then, in seconds since 1970."""
+    report: ExitReport | None = None
+    """How its process ended, where somebody saw it."""
+    halted_since: float | None = None
+    """Since when its process is stopped by a signal, in seconds since 1970; `None` where it is not, or nobody knows."""
 
 
 class Verdict(NamedTuple):
@@ -94,6 +100,7 @@ def _verdicts(state: RunState, witnesses: Sequence[Witness], *, now: float, repo
         return [_run_died(state, max(fallen, key=lambda witness: witness.heard_at), report)]
     found = [_child_died(witness) for witness in fallen]
     found += _client_deaths(state, witnesses, told)
+    found += _halts(state, [witness for witness in witnesses if witness.alive], told)
     if not found and witnesses:
         found = _silences(state, witnesses, now)
     return [verdict for verdict in found if verdict.about not in told]
@@ -127,10 +134,11 @@ def _death(witness: Witness) -> str:
 
 
 def _run_died(state: RunState, witness: Witness, report: ExitReport | None) -> Verdict:
-    how, detail = _how(witness, report)
+    known = report if report is not None else witness.report
+    detail = "\n".join(known.last_lines) or None if known is not None else None
     body = {
         "type": "training_error",
-        "error": f"The training process {how}.",
+        "error": f"The training process{'' if known is not None else f' ({_process(witness)})'} {_how(known)}.",
         "detail": detail,
         "attempt": state.attempt,
     }
@@ -143,7 +151,7 @@ def _child_died(witness: Witness) -> Verdict:
         "type": "alert",
         "level": "warning",
         "title": f"{whose} died",
-        "text": f"{whose} ({_process(witness)}) ended without a word; the others go on.",
+        "text": f"{whose} ({_process(witness)}) {_how(witness.report)}; the others go on.",
     }
     return Verdict(_death(witness), body, witness.directory)
 
@@ -155,17 +163,67 @@ def _client_deaths(state: RunState, witnesses: Sequence[Witness], told: set[str]
             continue
         client = next((c for c in state.clients if c.client_id == witness.client_id), ClientState(witness.client_id))
         others = [other for other in witnesses if other.client_id == witness.client_id and other.alive]
-        if others:
+        is_idle = state.led and client.sent_round >= client.round > 0
+        if others or (client.end is None and is_idle and _serves_others(witness, witnesses)):
             found.append(_child_died(witness))
         elif client.end is None:
-            body = {
-                "type": "client_failed",
-                "client_id": witness.client_id,
-                "round": client.round or state.round or None,
-                "error": f"Its process ({_process(witness)}) ended without a word",
-            }
-            found.append(Verdict(_death(witness), body, witness.directory))
+            found.append(_client_died(state, client, witness, is_idle=is_idle))
     return found
+
+
+def _client_died(state: RunState, client: ClientState, witness: Witness, *, is_idle: bool) -> Verdict:
+    how = f"Its process ({_process(witness)}) {_how(witness.report)}"
+    body: dict[str, Any] = {"client_id": witness.client_id}
+    if is_idle:
+        # It has sent: nothing of this round is lost with it, and whether it comes back for the next one, nobody knows.
+        title = f"{witness.client_id} died between two rounds"
+        body |= {"type": "alert", "level": "warning", "title": title, "text": how}
+    else:
+        body |= {"type": "client_failed", "round": client.round or state.round or None, "error": how}
+    return Verdict(_death(witness), body, witness.directory)
+
+
+def _serves_others(witness: Witness, witnesses: Sequence[Witness]) -> bool:
+    """Whether its process has written for other clients too: a simulation lends one to whoever's turn it is."""
+    same = [other for other in witnesses if (other.host, other.pid) == (witness.host, witness.pid)]
+    return any(other.client_id != witness.client_id for other in same)
+
+
+# --- stopped by a signal ----------------------------------------------------------------------------------------
+
+
+def _halts(state: RunState, alive: Sequence[Witness], told: set[str]) -> list[Verdict]:
+    """Whose process is stopped by a signal, and whose goes on again."""
+    leaders = [witness for witness in alive if witness.client_id is None]
+    found = [_halt(state, leaders)]
+    for client in state.clients:
+        its = [witness for witness in alive if witness.client_id == client.client_id]
+        # One process may be several clients, and the run itself: then the run's halt says it all.
+        if client.end is None and not any(w.halted_since and w.pid in {own.pid for own in leaders} for w in its):
+            found.append(_halt(client, its))
+    return [verdict for verdict in found if verdict is not None and verdict.about not in told]
+
+
+def _halt(of: RunState | ClientState, its: Sequence[Witness]) -> Verdict | None:
+    client_id = of.client_id if isinstance(of, ClientState) else None
+    whom = {} if client_id is None else {"client_id": client_id}
+    mark = "" if client_id is None else f"{client_id}:"
+    halted = [witness for witness in its if witness.halted_since is not None]
+    if its and len(halted) == len(its):
+        last = max(halted, key=lambda witness: witness.halted_since or 0.0)
+        what = "the training process" if client_id is None else "its process"
+        body = {
+            "level": "warning",
+            "title": f"{'The training' if client_id is None else client_id} is stopped by a signal",
+            "text": f"{what} ({_process(last)}) is stopped by a signal",
+        }
+        return Verdict(
+            f"halted:{last.writer}:{int(last.halted_since or 0)}", {"type": "alert", **body, **whom}, last.directory
+        )
+    if its and of.halted is not None and is_halted(of) and not halted:
+        body = {"level": "info", "title": "It goes on", "text": f"its process ({_process(its[0])}) was continued"}
+        return Verdict(f"heard:{mark}{of.halted[0]}", {"type": "alert", **body, **whom}, its[0].directory)
+    return None
 
 
 # --- silence ----------------------------------------------------------------------------------------------------
@@ -231,13 +289,14 @@ def _heard_elsewhere(state: RunState, witnesses: Sequence[Witness], now: float) 
 # --- words ------------------------------------------------------------------------------------------------------
 
 
-def _how(witness: Witness, report: ExitReport | None) -> tuple[str, str | None]:
-    detail = "\n".join(report.last_lines) or None if report else None
+def _how(report: ExitReport | None) -> str:
+    """How a process ended, as the end of a sentence about it."""
     if report is not None and report.signal is not None:
-        return f"was killed by signal {report.signal}{_signal_name(report.signal)}", detail
+        want = ", for want of memory it seems" if report.for_memory else ""
+        return f"was killed by signal {report.signal}{_signal_name(report.signal)}{want}"
     if report is not None and report.code is not None:
-        return f"ended with exit code {report.code} without a word", detail
-    return f"({_process(witness)}) ended without a word", detail
+        return f"ended with exit code {report.code} without a word"
+    return "was killed or crashed"
 
 
 def _process(witness: Witness) -> str:

@@ -50,10 +50,10 @@ DEEPEST = 200
 HIGHEST_N = 2**53
 """A number above this is nobody's: no database and no reader of JSON would keep it exactly."""
 
-MARKS = frozenset({"journal", "journal_end", "journal_died", "journal_withheld"})
-"""The types of lines that speak of the journal itself and are no messages of a run. Two stand in a mirror alone:
-`journal_died`, where the site it comes from has seen that its writer died, and `journal_withheld`, in the place of a
-line that stays at the site."""
+MARKS = frozenset({"journal", "journal_end", "journal_died", "journal_halted", "journal_continued", "journal_withheld"})
+"""The types of lines that speak of the journal itself and are no messages of a run. In a mirror alone stand
+`journal_died`, `journal_halted` and `journal_continued`, where the site it comes from has seen that its writer died,
+was stopped by a signal or goes on, and `journal_withheld`, in the place of a line that stays at the site."""
 
 LONGEST_NAME = 500
 """What something is known by (a run, a client, a type, a phase) has at most so many characters, and no NUL: nothing

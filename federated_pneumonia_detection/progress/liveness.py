@@ -23,7 +23,18 @@ try:
 except ImportError:  # Windows: there the process alone tells.
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["State", "boot_id", "host_name", "lock", "pid_start", "process_lives", "state", "unlock", "writer_is_gone"]
+__all__ = [
+    "State",
+    "boot_id",
+    "host_name",
+    "lock",
+    "pid_start",
+    "process_is_halted",
+    "process_lives",
+    "state",
+    "unlock",
+    "writer_is_gone",
+]
 
 
 class State(Enum):
@@ -133,6 +144,12 @@ def process_lives(pid: int, started: int | None = None) -> bool:
         return False
     # Another process may have got the pid; where there is no /proc, nothing tells.
     return True
+
+
+def process_is_halted(pid: int, started: int | None = None) -> bool:
+    """Whether this process is stopped by a signal: it lives, and does nothing until it is continued."""
+    fields = _proc_stat(pid)
+    return fields is not None and fields[0] == b"T" and (started is None or int(fields[19]) == started)
 
 
 def _process_state(header: JournalHeader) -> State:

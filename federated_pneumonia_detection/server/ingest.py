@@ -20,8 +20,9 @@ from federated_pneumonia_detection.hub.shipping.outbox import WriterState
 from federated_pneumonia_detection.hub.shipping.shipment import Shipment, parse, refuse_what_is_not, written_by
 from federated_pneumonia_detection.hub.shipping.wish import Wish, wish_of
 from federated_pneumonia_detection.hub.times import seconds
-from federated_pneumonia_detection.hub.words import duration_words
+from federated_pneumonia_detection.hub.wording import duration_words
 from federated_pneumonia_detection.progress.cancel import CancelWatch
+from federated_pneumonia_detection.progress.exits import Exit
 from federated_pneumonia_detection.progress.framing import JournalHeader
 from federated_pneumonia_detection.server.access.security import require
 from federated_pneumonia_detection.server.access.tokens import Caller
@@ -75,8 +76,20 @@ async def ingest(
     caller: Annotated[Caller, Depends(require("site"))],
     writer_state: Annotated[
         WriterState,
-        Query(description="What the sender sees of the writer: it lives, or it died and everything was sent."),
+        Query(
+            description="What the sender sees of the writer: it lives, is stopped by a signal, or died and everything "
+            "was sent."
+        ),
     ] = "unknown",
+    exit_code: Annotated[
+        int | None, Query(ge=0, le=255, description="With what exit code a dead writer's process ended, if with one.")
+    ] = None,
+    exit_signal: Annotated[
+        int | None, Query(ge=1, le=127, description="Which signal ended a dead writer's process, if one did.")
+    ] = None,
+    exit_for_memory: Annotated[
+        bool, Query(description="Whether the kernel ended it for want of memory, as it seems there.")
+    ] = False,
     skipped: Annotated[
         int,
         Query(ge=0, le=2**53, description="So many numbers before the first line are missing in the journal itself."),
@@ -99,7 +112,11 @@ async def ingest(
     body = await _body(request)
     service = service_of(request)
     try:
-        acked = await run_in_threadpool(_take, service, caller, body, writer_state, skipped, site, sent)
+        exit = (
+            Exit(exit_code, exit_signal, exit_for_memory) if exit_code is not None or exit_signal is not None else None
+        )
+        delivery = Delivery(site or "", writer_state, skipped, exit)
+        acked = await run_in_threadpool(_take, service, caller, body, delivery, sent)
     except ShipmentRefused as refused:
         service.ingest_refused += 1
         raise _problem(refused) from None
@@ -111,21 +128,19 @@ async def ingest(
     return Response(msgspec.json.encode(acked), media_type="application/json")
 
 
-def _take(
-    service: Service, caller: Caller, body: bytes, state: WriterState, skipped: int, site: str | None, sent: str | None
-) -> Acknowledged:
+def _take(service: Service, caller: Caller, body: bytes, delivery: Delivery, sent: str | None) -> Acknowledged:
     shipment = parse(body)
-    named = _site(caller, site, shipment)
+    named = _site(caller, delivery.site or None, shipment)
     is_site = caller.role == "site"
     try:
         if is_site:
             written_by(shipment, named, caller.clients)
-        acked = service.mirrors.take(shipment, Delivery(named, state, skipped, own_only=is_site))
+        acked = service.mirrors.take(shipment, delivery._replace(site=named, own_only=is_site))
     except ShipmentRefused as refused:
         refused.writer = shipment.header.writer
         raise
     _tell_of_its_clock(service, shipment.header, named, sent)
-    return Acknowledged(shipment.header.writer, acked, _wish(service, shipment.header, state))
+    return Acknowledged(shipment.header.writer, acked, _wish(service, shipment.header, delivery.state))
 
 
 def _wish(service: Service, header: JournalHeader, state: WriterState) -> Wish | None:

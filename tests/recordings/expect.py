@@ -50,7 +50,12 @@ def messages_of(path: Path) -> list[dict[str, Any]]:
 def told(state: RunState, now: datetime) -> dict[str, Any]:
     """The words for a state at a moment."""
     run = described(state, now)
-    words: dict[str, Any] = {"status": run.status, "sentence": run.sentence, "detail_sentence": run.detail_sentence}
+    words: dict[str, Any] = {
+        "status": run.status,
+        "condition": run.condition,
+        "sentence": run.sentence,
+        "detail_sentence": run.detail_sentence,
+    }
     if run.attempts:
         numbers = {name: getattr(run, name) for name in _OF_ATTEMPTS}
         words["numbers"] = json.loads(msgspec.json.encode(numbers))
@@ -66,7 +71,7 @@ def moments(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for after, message in enumerate(messages, 1):
         state = fold(state, message)
         for wait_s in _waits(message, after):
-            now = datetime.fromisoformat(message["timestamp"]) + timedelta(seconds=wait_s)
+            now = datetime.fromisoformat(message.get("received") or message["timestamp"]) + timedelta(seconds=wait_s)
             words = told(state, now)
             if words != before:
                 yield {"after": after, "now": now.isoformat(), **words}
@@ -76,6 +81,8 @@ def moments(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _waits(message: dict[str, Any], after: int) -> tuple[int, ...]:
     if message["type"] == "step":
         return (4, 200) if after % 4 == 0 else ()
+    if message["type"] in ("stage", "client_failed", "alert"):
+        return (0, 20)
     return (0, 90) if message["type"] in ("round_start", "local_epoch") and "client_id" in message else (0,)
 
 

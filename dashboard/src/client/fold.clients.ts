@@ -5,7 +5,7 @@ import { withheldAfter } from "./fold.withheld";
 import type { KnownMessage } from "./messages.generated";
 import type { Said } from "./model";
 import { byName, textOrEmpty, whole } from "./reading";
-import type { ClientState, Pace, RunState } from "./state";
+import type { ClientState, Pace, RunState, Seen } from "./state";
 import { emptyClient } from "./state";
 import { before, earlier, later, seconds } from "./times";
 
@@ -42,18 +42,13 @@ export function foldClient(
 
 function clientAfter(client: ClientState, type: string, message: Said, time: string): ClientState {
   const round = whole(message.round);
-  const changes: Changes = {};
+  const changes: Changes = { first_seen: earlier(client.first_seen, time) };
   if (!HUB_SAYS.has(type)) {
     changes.pace = paced(client.pace, time, type);
     changes.last_seen = later(client.last_seen, time);
-    changes.first_seen = earlier(client.first_seen, time);
     changes.heard = later(client.heard, textOrEmpty(message.received) || time);
   } else if (type === "alert") {
-    const about = textOrEmpty(message.about);
-    if (about.startsWith("heard:")) changes.heard = later(client.heard, time);
-    else if (about.startsWith("lost:") && (client.lost === null || before(client.lost[0], time))) {
-      changes.lost = [time, textOrEmpty(message.text)];
-    }
+    Object.assign(changes, judged(client, message, time));
   }
   if (round !== null && round > client.round && type !== "client_failed") {
     Object.assign(changes, { round, local_epoch: 0, step: null, total_steps: null });
@@ -79,7 +74,35 @@ function clientAfter(client: ClientState, type: string, message: Said, time: str
     if (!before(time, client.paused)) changes.paused = null;
   }
   if ("withheld" in message) changes.withheld = withheldAfter(client.withheld, message);
+  if (type === "client_failed" || type === "training_error") {
+    Object.assign(changes, fell(client, message, type, round || current, time));
+  }
   return partAfter({ ...client, ...changes }, type, message, round, time);
+}
+
+/** Who says that it failed: the hub, which has seen its process gone, or the server, which counts on it no more. */
+function fell(client: ClientState, message: Said, type: string, round: number, time: string): Changes {
+  if (textOrEmpty(message.about).startsWith("death:")) {
+    const seen: Seen = [textOrEmpty(message.received) || time, textOrEmpty(message.error)];
+    return { died: newest(client.died, seen) };
+  }
+  return type === "client_failed" ? { given_up: Math.max(client.given_up, round) } : {};
+}
+
+/** What the hub has seen of it, or somebody's warning. */
+function judged(client: ClientState, message: Said, time: string): Changes {
+  const about = textOrEmpty(message.about);
+  const seen: Seen = [textOrEmpty(message.received) || time, textOrEmpty(message.text)];
+  if (about.startsWith("heard:")) return { heard: later(client.heard, time) };
+  if (about.startsWith("lost:")) return { lost: newest(client.lost, seen) };
+  if (about.startsWith("halted:")) return { halted: newest(client.halted, seen) };
+  if (about.startsWith("death:")) return { died: newest(client.died, seen) };
+  return message.level === "error" ? { trouble: newest(client.trouble, seen) } : {};
+}
+
+/** The later one of what was seen at two times. */
+export function newest(known: Seen | null, seen: Seen): Seen {
+  return known !== null && !before(known[0], seen[0]) ? known : seen;
 }
 
 /** The pace after a message of that time; how long somebody waited on request is nobody's usual gap. */

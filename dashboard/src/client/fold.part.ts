@@ -14,6 +14,7 @@ export const ENDS: Readonly<Record<string, RunStatus>> = {
   training_cancelled: "cancelled",
 };
 const KEPT_ROUNDS = 6;
+const NOTHING = { error: null, detail: null, by: null, reason: null, died: false };
 const KEPT_DURATIONS = 5;
 
 /** The client after one more message of its rounds or its end; its newest round stands there already. */
@@ -37,7 +38,9 @@ function started(client: ClientState, message: Said, round: number | null, time:
     total === null ? client : { ...client, total_rounds: Math.max(client.total_rounds ?? 0, total) };
   if (round === null) return told;
   const one = roundOf(client, round);
-  return { ...told, rounds: put(client, { ...one, started: later(one.started, time) }) };
+  if (later(one.started, time) !== time) return told;
+  const began = textOrEmpty(message.received) || time;
+  return { ...told, rounds: put(client, { ...one, started: time, began }) };
 }
 
 /** It ends a round; told again (it has evaluated, too), the first time holds. */
@@ -72,6 +75,8 @@ function over(
     time,
     error: textOrEmpty(message.error) || "it did not say why",
     detail: textOrEmpty(message.detail),
+    seen: textOrEmpty(message.received) || time,
+    died: textOrEmpty(message.about).startsWith("death:"),
   };
   const known = client.failures.find((each) => (each.round === null) === (round === null));
   if (known !== undefined && !isLess(weight(known), weight(failure))) return client;
@@ -85,12 +90,15 @@ function settled(client: ClientState): ClientState {
     const [begun, done] = [seconds(one.started), seconds(one.sent)];
     return begun === null || done === null ? [] : [Math.max(0, done - begun)];
   });
+  const now = client.rounds.find((one) => one.number === client.round);
   return {
     ...client,
-    started: client.rounds.find((one) => one.number === client.round)?.started ?? null,
+    started: now?.started ?? null,
+    began: now?.began ?? null,
     durations: durations.slice(-KEPT_DURATIONS),
     failed_round: failure?.round ?? 0,
     error: failure?.error ?? null,
+    failed_at: failure?.seen ?? null,
     end: endOfPart(client, failure),
   };
 }
@@ -117,34 +125,38 @@ function roundAt(client: ClientState, time: string): number {
 function endOfPart(client: ClientState, failure: FailureState | null): EndState | null {
   const total = client.total_rounds || Number.POSITIVE_INFINITY;
   const ends = client.rounds.flatMap((one): EndState[] =>
-    one.sent === null || one.number < total
-      ? []
-      : [{ status: "completed", time: one.sent, error: null, detail: null, by: null, reason: null }],
+    one.sent === null || one.number < total ? [] : [{ ...NOTHING, status: "completed", time: one.sent }],
   );
   if (client.said_end !== null) ends.push(client.said_end);
   if (ends.length > 0) return ends.reduce((a, b) => (isFirst(b, a) ? b : a));
   if (failure === null || client.round > (failure.round ?? 0)) return null;
-  const { time, error, detail } = failure;
-  return { status: "failed", time, error, detail, by: null, reason: null };
+  const { time, error, detail, died } = failure;
+  return { ...NOTHING, status: "failed", time, error, detail, died };
 }
 
 /** The end that a terminal message tells. */
 export function endOf(message: Said, time: string): EndState {
   const status = ENDS[textOrEmpty(message.type)] ?? "failed";
-  const nothing = { error: null, detail: null, by: null, reason: null };
   if (status === "failed") {
     const error = textOrEmpty(message.error) || "it did not say why";
-    return { ...nothing, status, time, error, detail: textOrEmpty(message.detail) };
+    const died = textOrEmpty(message.about).startsWith("death:");
+    return { ...NOTHING, status, time, error, detail: textOrEmpty(message.detail), died };
   }
   if (status === "cancelled") {
-    return { ...nothing, status, time, by: textOrEmpty(message.by), reason: textOrEmpty(message.reason) };
+    return { ...NOTHING, status, time, by: textOrEmpty(message.by), reason: textOrEmpty(message.reason) };
   }
-  return { ...nothing, status, time };
+  return { ...NOTHING, status, time };
 }
 
 function roundOf(client: ClientState, number: number): ClientRoundState {
   return (
-    client.rounds.find((one) => one.number === number) ?? { number, started: null, sent: null, samples: null }
+    client.rounds.find((one) => one.number === number) ?? {
+      number,
+      started: null,
+      began: null,
+      sent: null,
+      samples: null,
+    }
   );
 }
 

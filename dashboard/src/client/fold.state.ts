@@ -12,14 +12,13 @@ import {
   takeLate,
   together,
 } from "./fold.attempts";
-import { foldClient, HUB_SAYS, more, paced } from "./fold.clients";
+import { foldClient, HUB_SAYS, more, newest, paced } from "./fold.clients";
 import { endOf } from "./fold.part";
 import { withheldAfter } from "./fold.withheld";
 import type { KnownMessage } from "./messages.generated";
 import type { Said } from "./model";
 import { list, namesOf, number, record, textOrEmpty, whole } from "./reading";
-import type { EndState, RunState, Span, StageState, Values } from "./state";
-
+import type { EndState, RunState, Seen, Span, StageState, Values } from "./state";
 import { emptyState, isLost } from "./state";
 import { before, earlier, later, seconds } from "./times";
 
@@ -146,16 +145,17 @@ function endOfClients(state: RunState): EndState | null {
   const [first] = known;
   if (first === undefined) return null;
   const at = (end: EndState): number => seconds(end.time) ?? 0;
-  const newest = known.reduce((a, b) => (at(b) > at(a) ? b : a), first);
+  const latest = known.reduce((a, b) => (at(b) > at(a) ? b : a), first);
   if (known.every((end) => end.status === "failed")) {
     const oldest = known.reduce((a, b) => (at(b) < at(a) ? b : a), first);
-    return { ...oldest, status: "failed", time: newest.time, by: null, reason: null };
+    return { ...oldest, status: "failed", time: latest.time, by: null, reason: null };
   }
   if (known.every((end) => end.status === "failed" || end.status === "cancelled")) {
     const stop = known.find((end) => end.status === "cancelled") ?? first;
-    return { ...stop, status: "cancelled", time: newest.time, error: null, detail: null };
+    return { ...stop, status: "cancelled", time: latest.time, error: null, detail: null };
   }
-  return { status: "completed", time: newest.time, error: null, detail: null, by: null, reason: null };
+  const nothing = { error: null, detail: null, by: null, reason: null, died: false };
+  return { ...nothing, status: "completed", time: latest.time };
 }
 
 /* One function for each type. */
@@ -299,7 +299,8 @@ const roundAggregated: Handler = (state, message, _clientId, time) => {
 const stageSaid: Handler = (state, message, clientId, time) => {
   const stage: StageState = {
     name: textOrEmpty(message.stage),
-    since: time,
+    time,
+    since: textOrEmpty(message.received) || time,
     round: whole(message.round),
     epoch: whole(message.epoch),
     expected: whole(message.expected),
@@ -339,14 +340,18 @@ const resumed: Handler = (state, _message, clientId, time) => {
 
 const alert: Handler = (state, message, clientId, time) => {
   const about = textOrEmpty(message.about);
-  if (clientId === null && about.startsWith("heard:")) {
-    return { ...state, heard: later(state.heard, time) };
+  const seen: Seen = [time, textOrEmpty(message.text)];
+  if (about === "cancel") return { ...state, cancel_asked: later(state.cancel_asked, time) };
+  if (about.startsWith("disk:")) return { ...state, disk_full: newest(state.disk_full, seen) };
+  if (about.startsWith("room:")) {
+    const still = state.disk_full !== null && before(time, state.disk_full[0]);
+    return still ? state : { ...state, disk_full: null };
   }
-  if (clientId === null && (about === "lost" || about.startsWith("lost:"))) {
-    const newest = state.lost === null || before(state.lost[0], time);
-    return newest ? { ...state, lost: [time, textOrEmpty(message.text)] } : state;
-  }
-  return about === "cancel" ? { ...state, cancel_asked: later(state.cancel_asked, time) } : state;
+  if (clientId !== null) return state;
+  if (about.startsWith("heard:")) return { ...state, heard: later(state.heard, time) };
+  if (about.startsWith("halted:")) return { ...state, halted: newest(state.halted, seen) };
+  if (about === "lost" || about.startsWith("lost:")) return { ...state, lost: newest(state.lost, seen) };
+  return state;
 };
 
 const runEdited: Handler = (state, message, _clientId, time) => {
@@ -401,7 +406,7 @@ function moved(state: RunState, message: Said): Pick<RunState, "bytes_down" | "b
 function isBeyond(one: StageState | null, other: StageState): boolean {
   if (one === null) return false;
   const by = (one.round || one.epoch || 0) - (other.round || other.epoch || 0);
-  const later = by || (seconds(one.since) ?? 0) - (seconds(other.since) ?? 0);
+  const later = by || (seconds(one.time) ?? 0) - (seconds(other.time) ?? 0);
   return later > 0 || (later === 0 && one.name > other.name);
 }
 

@@ -25,7 +25,12 @@ export interface EndState {
   readonly detail: string | null;
   readonly by: string | null;
   readonly reason: string | null;
+  /** Nobody of it said so: its process is gone, as the hub saw. */
+  readonly died: boolean;
 }
+
+/** When something was seen, and in which words that is told. */
+export type Seen = readonly [string, string];
 
 /** When an epoch (or a round) began, and when its last result came. */
 export interface Span {
@@ -42,6 +47,9 @@ export interface Span {
 export interface StageState {
   /** `waiting_for_clients`, `training`, `aggregating`, `evaluating` or `testing`. */
   readonly name: string;
+  /** When, by the clock of whoever said it. */
+  readonly time: string;
+  /** When, by the clock of this side: when that came, where it was shipped. */
   readonly since: string;
   readonly round: number | null;
   readonly epoch: number | null;
@@ -80,6 +88,23 @@ export interface AttemptState {
   readonly rounds_with_failures: readonly number[];
 }
 
+/** What a run does or waits for, or how it ended; `status` says it more coarsely. */
+export type Condition =
+  | "queued"
+  | "starting"
+  | "waiting_for_clients"
+  | "training"
+  | "waiting_for_straggler"
+  | "aggregating"
+  | "evaluating"
+  | "paused"
+  | "stopping"
+  | "lost_contact"
+  | "dead"
+  | "finished"
+  | "failed"
+  | "stopped";
+
 export type ClientStatus =
   | "waiting"
   | "training"
@@ -107,6 +132,8 @@ export interface ClientState {
   readonly failed: boolean;
   readonly error: string | null;
   readonly started: string | null;
+  /** When it started its newest round, by the clock of this side: when that came, where it was shipped. */
+  readonly began: string | null;
   readonly first_seen: string | null;
   readonly last_seen: string | null;
   /** Seconds its last finished rounds took, at most five, oldest first. */
@@ -121,11 +148,21 @@ export interface ClientState {
   /** Its newest sign of life: when a message came (by the server's clock where it was shipped), or it was heard again. */
   readonly heard: string | null;
   /** When the hub gave up hearing from it, and in which words; a later sign of life makes it void. */
-  readonly lost: readonly [string, string] | null;
+  readonly lost: Seen | null;
   /** Since when it waits because somebody asked it to; `null` while it does not. */
   readonly paused: string | null;
   /** When it last went on. */
   readonly resumed: string | null;
+  /** When the hub saw that its process is gone, and how that is told; a later sign of life makes it void. */
+  readonly died: Seen | null;
+  /** When the hub saw that its process is stopped by a signal; a later sign of life makes it void. */
+  readonly halted: Seen | null;
+  /** When it failed in `failed_round`, by the clock of this side. */
+  readonly failed_at: string | null;
+  /** The newest round in which the server counted it as failed. */
+  readonly given_up: number;
+  /** The newest alert of the level `error` that somebody gave about it. */
+  readonly trouble: Seen | null;
   /** What its site does not send, by name. */
   readonly withheld: readonly WithheldState[];
   /** The newest rounds it has begun or ended, at most six, oldest first. */
@@ -146,6 +183,8 @@ export interface WithheldState {
 export interface ClientRoundState {
   readonly number: number;
   readonly started: string | null;
+  /** When it began it by the clock of this side: when that came, where it was shipped. */
+  readonly began: string | null;
   readonly sent: string | null;
   readonly samples: number | null;
 }
@@ -157,6 +196,10 @@ export interface FailureState {
   readonly time: string;
   readonly error: string;
   readonly detail: string | null;
+  /** When, by the clock of this side. */
+  readonly seen: string;
+  /** The hub has seen that its process is gone. */
+  readonly died: boolean;
 }
 
 export interface RunState {
@@ -168,6 +211,8 @@ export interface RunState {
   readonly sentence: string;
   /** Counts, and the time left; set by `described`. */
   readonly detail_sentence: string;
+  /** What it does or waits for, or how it ended; set by `described`. */
+  readonly condition: Condition | "";
   readonly attempt: number;
   readonly start_time: string | null;
   readonly end_time: string | null;
@@ -232,10 +277,16 @@ export interface RunState {
   readonly led: boolean;
   readonly end: EndState | null;
   /** When the hub gave up hearing from it, and in which words. */
-  readonly lost: readonly [string, string] | null;
+  readonly lost: Seen | null;
   /** The newest sign of life of anybody in it. */
   readonly heard: string | null;
   readonly edited: string | null;
+  /** When the hub saw that the process that leads it is stopped by a signal; a later sign of life makes it void. */
+  readonly halted: Seen | null;
+  /** When the hub saw that the disk of its journals is full, and which; void once it saw room there. */
+  readonly disk_full: Seen | null;
+  /** Runs that go first, while it is queued, in their order; set by the server, which keeps them. */
+  readonly waits_behind: readonly string[];
   /** What the hub has said about it already, so that it says it once. */
   readonly told: readonly string[];
   /**
@@ -251,7 +302,21 @@ const NO_PACE: Pace = { last: null, gaps: [], longest: 0 };
 
 /** Whether the hub has given up hearing from a run or a client, and nothing was heard since. */
 export function isLost(of: Pick<RunState, "lost" | "heard">): boolean {
-  return of.lost !== null && !before(of.lost[0], of.heard);
+  return stands(of.lost, of.heard);
+}
+
+/** Whether the process of a run or a client is stopped by a signal, and nothing was heard since. */
+export function isHalted(of: Pick<RunState, "halted" | "heard">): boolean {
+  return stands(of.halted, of.heard);
+}
+
+/** Whether a client's process is gone, and nothing was heard of that client since. */
+export function isDead(client: ClientState): boolean {
+  return stands(client.died, client.heard);
+}
+
+function stands(seen: Seen | null, heard: string | null): boolean {
+  return seen !== null && !before(seen[0], heard);
 }
 
 export function emptyState(runId: string): RunState {
@@ -262,6 +327,7 @@ export function emptyState(runId: string): RunState {
     status: "queued",
     sentence: "",
     detail_sentence: "",
+    condition: "",
     attempt: 1,
     start_time: null,
     end_time: null,
@@ -314,6 +380,9 @@ export function emptyState(runId: string): RunState {
     lost: null,
     heard: null,
     edited: null,
+    halted: null,
+    disk_full: null,
+    waits_behind: [],
     told: [],
     attempts: [],
     withheld: [],
@@ -353,6 +422,7 @@ export function emptyClient(clientId: string): ClientState {
     failed: false,
     error: null,
     started: null,
+    began: null,
     first_seen: null,
     last_seen: null,
     durations: [],
@@ -370,5 +440,10 @@ export function emptyClient(clientId: string): ClientState {
     rounds: [],
     failures: [],
     said_end: null,
+    died: null,
+    halted: null,
+    failed_at: null,
+    given_up: 0,
+    trouble: null,
   };
 }

@@ -86,7 +86,7 @@ function isWaitedFor(state: RunState, client: ClientState): boolean {
 }
 
 function open(client: ClientState, at: number): Open {
-  const began = seconds(client.started);
+  const began = seconds(client.began);
   return { durations: client.durations, elapsed: began === null ? 0 : Math.max(0, steady(at) - began) };
 }
 

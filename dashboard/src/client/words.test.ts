@@ -2,10 +2,11 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { foldState } from "./fold.state";
+import { silentFor } from "./lateness";
 import type { Said } from "./model";
 import { emptyState, type RunState } from "./state";
-import { durationWords } from "./wording";
-import { described, metricWords, silentFor } from "./words";
+import { durationWords, metricWords } from "./wording";
+import { described } from "./words";
 
 /** Recorded runs that the Python fold is tested on too (`tests/recordings`). */
 const RECORDINGS = resolve(import.meta.dirname, "../../../tests/recordings");
@@ -15,6 +16,7 @@ interface Expected {
   readonly after: number;
   readonly now: string;
   readonly status: string;
+  readonly condition: string;
   readonly sentence: string;
   readonly detail_sentence: string;
   readonly clients?: readonly {
@@ -47,7 +49,10 @@ it.each(names)("tells the recorded run %s in the same words as Python", (name) =
   for (const moment of expected) {
     for (const message of messages.slice(folded, moment.after)) state = foldState(state, message);
     folded = moment.after;
-    const { status, sentence, detail_sentence, clients } = described(state, Date.parse(moment.now));
+    const { status, condition, sentence, detail_sentence, clients } = described(
+      state,
+      Date.parse(moment.now),
+    );
     for (const [field, value] of Object.entries(moment.numbers ?? {})) {
       expect({ after: folded, [field]: Reflect.get(state, field) }).toEqual({
         after: folded,
@@ -59,9 +64,10 @@ it.each(names)("tells the recorded run %s in the same words as Python", (name) =
       status: each.status,
       words: each.words,
     }));
-    expect({ after: folded, status, sentence, detail_sentence, clients: words }).toEqual({
+    expect({ after: folded, status, condition, sentence, detail_sentence, clients: words }).toEqual({
       after: moment.after,
       status: moment.status,
+      condition: moment.condition,
       sentence: moment.sentence,
       detail_sentence: moment.detail_sentence,
       clients: moment.clients ?? [],
@@ -145,7 +151,7 @@ describe("the sentence of a centralised run", () => {
     expect(silentFor(state, T0 + 39_000)).toBe(30);
     expect(described(state, T0 + 109_000)).toMatchObject({
       status: "running",
-      sentence: "No message for 1 min 40 s; messages usually come every 1.0 s.",
+      sentence: "No message for 1 min 40 s (usually one every 1.0 s); it may still run.",
       detail_sentence: "Last: epoch 1, step 9.",
     });
   });
@@ -194,7 +200,9 @@ describe("the words for hospitals", () => {
   it("call a straggler late by how much, and the round's sentence waits for it", () => {
     const state = folded([...before, ...round(3, "north", 200, 55), ...round(3, "south", 200, null)]);
     const told = described(state, T0 + 308_000);
-    expect(told.sentence).toBe("Round 3 of 5 is waiting for south, late by 48 s.");
+    expect(told.sentence).toBe(
+      "Round 3 of 5 is waiting for south, late by 48 s; its rounds usually take 1 min.",
+    );
     expect(told.detail_sentence).toMatch(
       /^1 of 3 hospitals has sent, 1 is training, 1 has not started\. About \d+ min left/,
     );

@@ -41,7 +41,15 @@ const ended = run("ended-one", {
   status: "completed",
   phantom: true,
   epoch: 10,
-  end: { status: "completed", time: ago(HOUR / 2), error: null, detail: null, by: null, reason: null },
+  end: {
+    status: "completed",
+    time: ago(HOUR / 2),
+    error: null,
+    detail: null,
+    by: null,
+    reason: null,
+    died: false,
+  },
   end_time: ago(HOUR / 2),
   final_metrics: { test_auroc: 0.958 },
 });

@@ -1,9 +1,9 @@
 /** The parts that a row of the table and a card on a phone share. */
 
 import { Tooltip } from "@mantine/core";
+import { silentFor } from "../client/lateness";
 import { rate } from "../client/numbers";
 import type { RunState } from "../client/state";
-import { silentFor } from "../client/words";
 import type { Metric } from "./filter";
 import { isLive } from "./placement";
 import { heardLast, latest, progress, type RowState, rowState, secondLine, sentence } from "./row";

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -28,6 +28,7 @@ from federated_pneumonia_detection.hub.shipping.outbox import WriterState
 from federated_pneumonia_detection.hub.shipping.shipment import Shipment
 from federated_pneumonia_detection.progress.clock import now
 from federated_pneumonia_detection.progress.errors import NotAJournal
+from federated_pneumonia_detection.progress.exits import Exit
 from federated_pneumonia_detection.progress.framing import JournalHeader, Line, decode_header, decode_line, encode_line
 from federated_pneumonia_detection.progress.journal import Journal, journal_names, journal_stem
 from federated_pneumonia_detection.progress.messages import TERMINAL
@@ -59,9 +60,11 @@ class Delivery(NamedTuple):
     site: str
     """Whose machine sends it."""
     state: WriterState = "unknown"
-    """What is seen there of the writer: it lives, or it died and everything it wrote has been sent."""
+    """What is seen there of the writer: it lives, is stopped by a signal, or died and all it wrote has been sent."""
     skipped: int = 0
     """So many numbers before the first line are missing or damaged in the journal itself."""
+    exit: Exit | None = None
+    """How the process of a dead writer ended, where that was seen."""
     own_only: bool = False
     """Nothing is added to a mirror that another site began."""
 
@@ -126,9 +129,13 @@ class Mirrors:
         if end.type in ("journal_end", "journal_died"):
             return end.n
         if delivery.state == "dead":
-            mark = msgspec.json.encode({"type": "journal_died", "timestamp": now()})
-            _write(fd, path, encode_line(mark, end.n))
-        elif delivery.state == "alive":
+            how = {} if delivery.exit is None else delivery.exit._asdict()
+            _mark(fd, path, "journal_died", end.n, how)
+        elif delivery.state == "halted" and end.type != "journal_halted":
+            _mark(fd, path, "journal_halted", end.n, {})
+        elif delivery.state == "alive" and end.type == "journal_halted":
+            _mark(fd, path, "journal_continued", end.n, {})
+        elif delivery.state in ("alive", "halted"):
             os.utime(fd if os.utime in os.supports_fd else path)
         return end.n
 
@@ -200,6 +207,10 @@ def _see_that_it_follows(lines: list[Line], end: _End, skipped: int) -> None:
         )
     if end.type == "journal_end":
         raise ShipmentRefused("conflict", f"The journal has ended with message {end.n}.", "Nothing follows its end.")
+
+
+def _mark(fd: int, path: Path, kind: str, n: int, more: dict[str, Any]) -> None:
+    _write(fd, path, encode_line(msgspec.json.encode({"type": kind, "timestamp": now(), **more}), n))
 
 
 def _mirrored(line: Line, received: bytes) -> bytes:

@@ -13,6 +13,7 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from federated_pneumonia_detection.hub.shipping.wish import Wish
+from federated_pneumonia_detection.progress.exits import Exit
 
 __all__ = [
     "BATCH_BYTES",
@@ -34,7 +35,7 @@ BATCH_BYTES = 900_000
 VOUCH_EVERY_S = 2.0
 """How often a living writer is vouched for when it has nothing to say, in seconds; less often where there are many."""
 
-WriterState = Literal["alive", "dead", "unknown"]
+WriterState = Literal["alive", "halted", "dead", "unknown"]
 
 
 class Batch(NamedTuple):
@@ -47,6 +48,8 @@ class Batch(NamedTuple):
     """So many numbers before the first line stand in no readable line of the journal."""
     state: WriterState
     """What is seen of the writer; `dead` only when everything it wrote has been sent."""
+    exit: Exit | None = None
+    """How the process of a dead writer ended, where that was seen."""
 
 
 class Acked(NamedTuple):
@@ -126,6 +129,8 @@ class Outbox:
         self._state: WriterState = "unknown"
         # When something was last sent of it; None before the first time.
         self._told_at: float | None = None
+        self._told_state: WriterState = "unknown"
+        self._exit: Exit | None = None
         self._limit = BATCH_BYTES
         self.vouch_every_s = VOUCH_EVERY_S
         self.rewinds = 0
@@ -175,9 +180,9 @@ class Outbox:
             self._waiting.append((n, line, is_end))
             self._waiting_bytes += len(line)
 
-    def seen(self, state: WriterState, *, read_all: bool) -> None:
+    def seen(self, state: WriterState, *, read_all: bool, exit: Exit | None = None) -> None:
         """Note what is seen of the writer, and whether everything it wrote so far has been offered."""
-        self._state = state
+        self._state, self._exit = state, exit
         self._read_all = read_all
 
     # --- batches go out ---
@@ -195,9 +200,13 @@ class Outbox:
             return 0.0
         if self._state == "dead" and self._read_all and not self._waiting:
             return 0.0
-        if self._state != "alive":
+        if self._state not in ("alive", "halted"):
             return None
-        return 0.0 if self._told_at is None else max(0.0, self._told_at + self.vouch_every_s - now)
+        # That a writer is stopped by a signal, or goes on, is news.
+        is_news = self._told_at is None or (
+            self._told_state != self._state and "halted" in (self._told_state, self._state)
+        )
+        return 0.0 if is_news or self._told_at is None else max(0.0, self._told_at + self.vouch_every_s - now)
 
     def batch(self, *, most: int | None = None) -> Batch:
         """What to send now; also when nothing is due, then it asks how far the server is.
@@ -223,14 +232,14 @@ class Outbox:
         skipped = first - (self.acked or 0) - 1 if lines else 0
         is_all = self.acked is not None and self._read_all and len(lines) == len(self._waiting)
         state: WriterState = "unknown" if self._state == "dead" and not is_all else self._state
-        return Batch(self.writer, self._header, tuple(lines), max(0, skipped), state)
+        return Batch(self.writer, self._header, tuple(lines), max(0, skipped), state, self._exit)
 
     # --- answers come in ---
 
     def take(self, answer: Answer, batch: Batch, now: float) -> None:
         """Note what the server answered to a batch of this outbox."""
         if isinstance(answer, Acked):
-            self._told_at = now
+            self._told_at, self._told_state = now, batch.state
             self._acknowledge(answer.n, batch)
         elif isinstance(answer, Expected):
             self.rewinds += 1

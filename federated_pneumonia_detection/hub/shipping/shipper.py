@@ -35,6 +35,7 @@ from federated_pneumonia_detection.progress import liveness
 from federated_pneumonia_detection.progress.cancel import cancel_path, request_cancel
 from federated_pneumonia_detection.progress.document import complete_dead
 from federated_pneumonia_detection.progress.errors import NotAJournal
+from federated_pneumonia_detection.progress.exits import Exits
 from federated_pneumonia_detection.progress.framing import Damage, JournalHeader, Line, decode_header, encode_line
 from federated_pneumonia_detection.progress.reading import Gap, JournalReader
 
@@ -85,6 +86,11 @@ class _Journal:
         self.sent_at = 0.0
         self.changed_at = 0.0
         self.told = False
+
+    @property
+    def is_near(self) -> bool:
+        """Whether its writer is a process of this boot of this machine."""
+        return self.header.host == liveness.host_name() and self.header.boot == liveness.boot_id()
 
     @property
     def name(self) -> str:
@@ -141,6 +147,7 @@ class Shipper:
         self._state = state
         self._gate = gate
         self._back_off = BackOff(random or Random())
+        self._exits = Exits()
         self._journals: dict[str, _Journal] = {}
         self._not_ours: dict[str, tuple[int, int]] = {}
         self._dirty: set[str] = set()
@@ -313,10 +320,16 @@ class Shipper:
         is_new = self._has_looked and path not in self._journals
         journal = _Journal(path, header, first, status.st_ino, is_new=is_new, passage=passage)
         self._journals[path] = journal
+        if journal.is_near:
+            self._exits.hold((header.pid, header.pid_start))
         return journal
 
     def _look_who_lives(self) -> None:
         has_died = not self._has_completed
+        open_ones = [
+            j for j in self._journals.values() if j.outbox.life is Life.OPEN and j.state is liveness.State.ALIVE
+        ]
+        self._exits.look({(j.header.pid, j.header.pid_start) for j in open_ones if j.is_near})
         for journal in self._journals.values():
             if journal.outbox.life is not Life.OPEN or journal.state is liveness.State.CLOSED:
                 continue
@@ -366,7 +379,10 @@ class Shipper:
             for entry in entries:
                 if not isinstance(entry, Line):
                     self._tell_of_damage(journal, entry)
-        outbox.seen(_SEEN.get(journal.state, "unknown"), read_all=read_all)
+        state, process = _SEEN.get(journal.state, "unknown"), (journal.header.pid, journal.header.pid_start)
+        if state == "alive" and journal.is_near and liveness.process_is_halted(*process):
+            state = "halted"
+        outbox.seen(state, read_all=read_all, exit=self._exits.how(process) if state == "dead" else None)
 
     def _tell_of_damage(self, journal: _Journal, entry: Gap | Damage) -> None:
         name = Path(journal.path).name

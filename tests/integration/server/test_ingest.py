@@ -334,7 +334,7 @@ def test_refusals_and_lines_are_counted(http: httpx.Client, site: dict[str, str]
 def test_a_death_the_site_saw_is_judged_like_one_here(http: httpx.Client, site: dict[str, str]) -> None:
     _ship(http, body(STARTS), site, writer_state="dead")
     failed = _until(lambda: [m for m in _messages(http) if m["type"] == "client_failed"], "the death is told")
-    assert failed[0]["error"] == "Its process (pid 7 on far-away) ended without a word"
+    assert failed[0]["error"] == "Its process (pid 7 on far-away) was killed or crashed"
     assert (failed[0]["client_id"], failed[0]["round"]) == ("ward", 1)
     assert _run(http)["status"] == "failed"
     _ship(http, body(), site, writer_state="dead")
@@ -345,7 +345,7 @@ def test_a_run_that_died_elsewhere_has_failed(http: httpx.Client) -> None:
     start = line(1, "run_start", client_id=None, experiment_name="exp", mode="centralized")
     _ship(http, body(start, client_id=None), writer_state="dead", site="lab")
     error = _until(lambda: [m for m in _messages(http) if m["type"] == "training_error"], "the death is told")
-    assert error[0]["error"] == "The training process (pid 7 on far-away) ended without a word."
+    assert error[0]["error"] == "The training process (pid 7 on far-away) was killed or crashed."
     assert (_run(http)["status"], _run(http)["pid"], _run(http)["hears_cancel"]) == ("failed", None, False)
 
 

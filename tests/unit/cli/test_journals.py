@@ -96,5 +96,5 @@ def test_a_run_whose_process_is_gone_has_failed_and_nothing_is_written_for_it(tm
     journals.runs()
     run = journals.run("killed")
     assert run["status"] == "failed"
-    assert "ended without a word" in run["error"]
+    assert "was killed" in run["error"]
     assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == before

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federated_pneumonia_detection.hub.fold import fold, fold_all
@@ -32,6 +32,7 @@ def client(name: str, type_: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_the_order_between_writers_changes_nothing(path: Path, seed: int) -> None:
     messages = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

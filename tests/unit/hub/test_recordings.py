@@ -24,8 +24,9 @@ def test_a_recorded_run_is_told_in_the_expected_words(path: Path) -> None:
             state = fold(state, message)
         folded = moment["after"]
         run = described(state, datetime.fromisoformat(moment["now"]))
-        assert (run.status, run.sentence, run.detail_sentence) == (
+        assert (run.status, run.condition, run.sentence, run.detail_sentence) == (
             moment["status"],
+            moment["condition"],
             moment["sentence"],
             moment["detail_sentence"],
         )

@@ -153,5 +153,5 @@ def test_a_death_is_told_also_of_who_was_lost() -> None:
     run = fold_all("run", [START])
     run = after(run, *verdicts(run, [there(None, 100)], now=NOW), before_s=40)
     (found,) = verdicts(run, [there(None, 100, alive=False, died=True)], now=NOW)
-    assert found.body["error"] == "The training process (pid 7 on ward) ended without a word."
+    assert found.body["error"] == "The training process (pid 7 on ward) was killed or crashed."
     assert after(run, found, before_s=1).status == "failed"

@@ -66,7 +66,7 @@ def test_a_run_whose_leader_died_has_failed() -> None:
     (found,) = verdicts(state(), [witness(**DEAD)], now=NOW)
 
     assert found.body["type"] == "training_error"
-    assert found.body["error"] == "The training process (pid 42) ended without a word."
+    assert found.body["error"] == "The training process (pid 42) was killed or crashed."
     assert found.about == "death:w"
     assert found.needs_report
 
