@@ -101,6 +101,10 @@ function Actions({ model, onStop, pausing }: Pick<Props, "model" | "onStop" | "p
   const operates = useMayOperate();
   return (
     <div className="run-actions">
+      {/* First in a row that ends at the right, and its place stays: when it goes, nothing moves. */}
+      <div className="pause-place">
+        <PauseButton model={model} pausing={pausing} />
+      </div>
       <Button
         variant="default"
         onClick={copy}
@@ -137,7 +141,6 @@ function Actions({ model, onStop, pausing }: Pick<Props, "model" | "onStop" | "p
           Run again
         </Button>
       )}
-      <PauseButton model={model} pausing={pausing} />
       {!model.end && <StopButton model={model} onStop={onStop} />}
     </div>
   );
