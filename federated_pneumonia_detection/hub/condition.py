@@ -70,8 +70,15 @@ def _at_work(state: RunState, at: float) -> Told:
     if state.stage is not None and state.stage.name == "testing":
         return Told("evaluating", "Testing the best model.", _best_so_far(state))
     if state.status == "started":
-        return Told("starting", "Starting; nothing is trained yet.")
+        return Told("starting", _starting(state))
     return in_round if in_round is not None else _epoch(state)
+
+
+def _starting(state: RunState) -> str:
+    kept = (state.attempts[-1].from_ or 0) if state.attempts else 0
+    if kept == 0:
+        return "Starting; nothing is trained yet."
+    return f"Starting; attempt {state.attempt} goes on from {'round' if is_federated(state) else 'epoch'} {kept}."
 
 
 def _pause(state: RunState, at: float) -> str:

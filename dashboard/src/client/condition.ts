@@ -65,9 +65,15 @@ function atWork(state: RunState, at: number): Told {
     return { condition: "evaluating", first: "Testing the best model.", second: bestSoFar(state) };
   }
   if (state.status === "started") {
-    return { condition: "starting", first: "Starting; nothing is trained yet." };
+    return { condition: "starting", first: starting(state) };
   }
   return inRound ?? epoch(state);
+}
+
+function starting(state: RunState): string {
+  const kept = state.attempts.at(-1)?.from ?? 0;
+  if (kept === 0) return "Starting; nothing is trained yet.";
+  return `Starting; attempt ${state.attempt} goes on from ${isFederated(state) ? "round" : "epoch"} ${kept}.`;
 }
 
 function pause(state: RunState, at: number): string {
