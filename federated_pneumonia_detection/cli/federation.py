@@ -198,7 +198,7 @@ def _in_words(words: str, output: Path) -> str:
 
 _MEANINGS = {
     "Failed to activate SuperNode": "the SuperLink does not admit this key. At the coordinator: fpd federation admit "
-    "NAME.pub. Or another node is connected with it",
+    "NAME.pub. Or a node with it is connected; one that was killed counts as connected for a minute",
     "CERTIFICATE_VERIFY_FAILED": "the SuperLink shows a certificate that ca.pem does not vouch for, or not under that "
     "name",
     "address already in use": "its port is taken; name another one with --port",

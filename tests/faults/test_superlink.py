@@ -80,7 +80,8 @@ def test_a_killed_supernode_is_told_by_its_own_training_and_the_others_go_on(up:
     wait_until(lambda: _trains(up, run_id), "both train")
     up.process_of("flower-supernode", 'client-id="client_1"').kill()
     words = "this hospital's SuperNode ended in the middle of the round"
-    wait_until(lambda: words in _own(up, "client_1", run_id) or "died" in str(up.state(run_id)), "it is told", 20)
+    wait_until(lambda: words in _own(up, "client_1", run_id), "its training says so", 20)
+    wait_until(lambda: _said(up, run_id, "training_error"), "the server knows", 20)
     assert words not in _own(up, "client_0", run_id)
     wait_until(lambda: up.ended(run_id), "the run has ended", 400)
     assert up.state(run_id)["status"] == "completed"

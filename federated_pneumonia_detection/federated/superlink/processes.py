@@ -17,7 +17,7 @@ from pathlib import Path
 __all__ = ["Processes", "Program"]
 
 _LOOK_S = 0.05
-_AGAIN_AFTER_S = (1.0, 30.0)
+_AGAIN_AFTER_S = (3.0, 30.0)
 _STEADY_S = 30.0
 _LAST_BYTES = 8192
 
@@ -117,6 +117,8 @@ class Processes:
                 continue
             if program.start_at is not None:
                 if now >= program.start_at:
+                    # What the last one started had its time to say why it ends; it would write beside the next one.
+                    program.signal_group(signal.SIGKILL)
                     program.start()
                     self._tell(f"{program.name}: started again")
                 continue
@@ -127,8 +129,6 @@ class Processes:
                 continue
             if now - program.started_at > _STEADY_S:
                 program.wait_s = _AGAIN_AFTER_S[0]
-            # What it had started would write beside the next one.
-            program.signal_group(signal.SIGKILL)
             program.start_at = now + program.wait_s
             told = f"{program.name} {_ended(program.process.returncode)}; started again in {program.wait_s:g} s"
             self._tell(f"{told}. It said last: {program.last_words() or 'nothing'} ({program.output})")

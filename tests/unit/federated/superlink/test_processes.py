@@ -69,7 +69,7 @@ def test_who_dies_is_told_of_and_started_again(
 ) -> None:
     processes = Processes(told.append)
     script = "import time; print('I live', flush=True); time.sleep(99)"
-    program = processes.start(Program("one", [sys.executable, "-c", script], tmp_path / "log"))
+    program = processes.start(Program("one", [sys.executable, "-c", script], tmp_path / "log", wait_s=0.2))
     _printed(program, wait_until)
     assert program.process is not None
     first = program.process.pid
@@ -81,7 +81,7 @@ def test_who_dies_is_told_of_and_started_again(
 
     try:
         wait_until(again, "it runs again")
-        assert told[0].startswith("one was ended by signal 9; started again in 1 s. It said last: I live")
+        assert told[0].startswith("one was ended by signal 9; started again in 0.2 s. It said last: I live")
         assert told[1] == "one: started again"
     finally:
         processes.end()
