@@ -375,6 +375,22 @@ describe("a federated run", () => {
     expect(model.state.clients.map((each) => each.bytes_up)).toEqual([909, null]);
   });
 
+  it("says what a hospital withholds, in which round and over all", () => {
+    const model = folded([
+      fedStart(),
+      say("round_start", { round: 1, total_rounds: 3, client_id: "a" }),
+      say("round_end", { round: 1, client_id: "a", withheld: { val_auroc: "n 7 < 20", odd: 7 } }),
+      say("withheld", { client_id: "a", withheld: { "events of its own": "free text" } }),
+      say("withheld", { withheld: { steps: "none leaves" } }),
+    ]);
+    expect(model.rounds[0]?.clients.a?.withheld).toEqual({ val_auroc: "n 7 < 20" });
+    expect(model.state.clients[0]?.withheld).toEqual([
+      { what: "events of its own", why: "free text", at: 0 },
+      { what: "val_auroc", why: "n 7 < 20", at: 1 },
+    ]);
+    expect(model.state.withheld).toEqual([{ what: "steps", why: "none leaves", at: 0 }]);
+  });
+
   it("says who failed and why, and forgives a client that comes back", () => {
     const failed = folded([
       fedStart(),

@@ -211,19 +211,15 @@ class Release:
 
     def _measured(self, metrics: Mapping[str, Any], notes: _Notes) -> dict[str, float | int | None]:
         kept: dict[str, float | int | None] = {}
-        others = 0
         for name in sorted(metrics):
             if name not in self._metrics:
-                others += 1
-                notes.here[name] = "not on the list"
+                notes.add_other(name)
                 continue
             why = self._why_withheld(name, metrics)
             if why is None:
                 kept[name] = self._rounded(name, metrics[name])
             else:
                 notes.add(name, why)
-        if others:
-            notes.told["other metrics"] = f"{others if others < 10 else '10 or more'} not on the list"
         return kept
 
     def _why_withheld(self, name: str, metrics: Mapping[str, Any]) -> str | None:
@@ -279,9 +275,16 @@ class _Notes:
     def __init__(self) -> None:
         self.told: dict[str, str] = {}
         self.here: dict[str, str] = {}
+        self._others = 0
 
     def add(self, what: str, why: str, *, here: str | None = None) -> None:
         self.told[what] = self.here[here or what] = why
+
+    def add_other(self, name: str) -> None:
+        """A metric that is not on the list: its name stays, too."""
+        self._others += 1
+        self.here[name] = "not on the list"
+        self.told["other metrics"] = f"{self._others if self._others < 10 else '10 or more'} not on the list"
 
 
 def _is_count(key: str, value: Any) -> bool:
