@@ -22,7 +22,7 @@ __all__ = ["BatchTeller", "current_progress", "current_teller", "leave", "watch_
 
 T = TypeVar("T")
 
-_INTERVAL_S = 0.05
+_INTERVAL_S = 0.1
 """A batch without metrics is told at most so often: nobody sees more."""
 
 

@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from federated_pneumonia_detection.progress.cancel import Cancel, CancelWatch
-from federated_pneumonia_detection.progress.pause import Pause, pause_of, resumed_by
+from federated_pneumonia_detection.progress.pause import Pause, pause_of, pause_path, resumed_by
 
 __all__ = ["LOOK_S", "OrderWatch", "Tells"]
 
@@ -36,6 +36,7 @@ class OrderWatch:
         self._log_dir = log_dir
         self._run_id = run_id
         self._cancel = CancelWatch(log_dir, run_id)
+        self._pause_path = pause_path(log_dir, run_id)
         self._next_look = 0.0
         self._stop: Cancel | None = None
         self.waited_s = 0.0
@@ -46,6 +47,11 @@ class OrderWatch:
 
     def paused(self) -> Pause | None:
         """The request to wait, while it stands; looks at the disk. Never raises."""
+        try:
+            # Nearly always there is none, and that costs a look and nothing else.
+            self._pause_path.stat()
+        except (OSError, ValueError):
+            return None
         return pause_of(self._log_dir, self._run_id)
 
     def resumed_by(self, pause: Pause) -> str | None:
