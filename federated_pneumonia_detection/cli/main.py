@@ -5,6 +5,7 @@ Nothing is imported here that Python has not imported by then: Ctrl-C in the mid
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -25,6 +26,9 @@ def main() -> None:
         # Whoever read us is gone (`fpd runs | head`); there is nobody left to tell, not even at the last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    finally:
+        # At its end Python looks once more at every object there is, and a run that was stopped would stay for seconds.
+        gc.freeze()
 
 
 def _run() -> int:
