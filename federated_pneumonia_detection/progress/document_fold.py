@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from federated_pneumonia_detection.progress.document_words import told
 from federated_pneumonia_detection.progress.framing import MARKS, JournalHeader, Line
 from federated_pneumonia_detection.progress.messages import is_lifecycle
 
@@ -29,6 +30,11 @@ class Glance(msgspec.Struct, gc=False):
     local_epoch: Any = None
     round: Any = None
     total_rounds: Any = None
+    total_epochs: Any = None
+    stage: Any = None
+    error: Any = None
+    by: Any = None
+    about: Any = None
     attempt: Any = None
     from_epoch: Any = None
     from_round: Any = None
@@ -80,6 +86,13 @@ class Summary(msgspec.Struct):
     current_round: int = 0
     total_rounds: int | None = None
     attempt: int = 1
+    total_epochs: int | None = None
+    stage: str = ""
+    """What whoever leads the run said last that it does, while nothing newer says another."""
+    error: str = ""
+    by: str = ""
+    died: bool = False
+    """Nobody of it said how it ended: its process is gone."""
 
     def take(self, seen: Glance) -> None:
         """Go on by one message; a late one never reopens what has ended, only a new attempt does."""
@@ -101,10 +114,18 @@ class Summary(msgspec.Struct):
             ending = "completed"
         if ending is not None:
             self.status, self.end_time = ending, seen.timestamp
+            self.error, self.by = _text(seen.error), _text(seen.by)
+            self.died = _text(seen.about).startswith("death:")
         elif seen.type not in ("run_queued", "run_edited"):
             self.status = "running"
 
     def _count(self, seen: Glance) -> None:
+        if seen.type == "stage":
+            self.stage = _text(seen.stage)
+        elif seen.type in ("epoch_start", "epoch_end", "round_start", "round_aggregated"):
+            self.stage = ""
+        if isinstance(seen.total_epochs, int):
+            self.total_epochs = seen.total_epochs
         epoch = seen.local_epoch if seen.type == "local_epoch" else seen.epoch
         if isinstance(epoch, int):
             self.current_epoch = epoch
@@ -118,6 +139,10 @@ class Summary(msgspec.Struct):
         if self.client_id is None or seen.type != "round_end" or self.total_rounds is None:
             return False
         return isinstance(seen.round, int) and seen.round >= self.total_rounds
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> int:
@@ -176,6 +201,7 @@ def render(sources: list[Source], summary: Summary) -> bytes:
     # The training process is the newest writer that is not the hub, which only adds what it saw from outside.
     writers = [source.header for source in sources if not source.is_hub] or [sources[0].header]
     header = max(writers, key=lambda one: one.start)
+    condition, sentence = told(summary, header.mode)
     metadata = {
         "experiment_name": header.experiment_name,
         "training_mode": header.mode,
@@ -185,6 +211,8 @@ def render(sources: list[Source], summary: Summary) -> bytes:
         "end_time": summary.end_time,
         "updated_at": summary.updated_at or header.start,
         "status": summary.status,
+        "condition": condition,
+        "sentence": sentence,
         "attempt": summary.attempt,
         "pid": header.pid,
         "host": header.host,

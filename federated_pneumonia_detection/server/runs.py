@@ -160,7 +160,7 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=500, description="Runs on a page.")] = 50,
 ) -> Response:
     """All runs the server knows, whoever made them."""
-    found = select(service_of(request).hub.runs(), q=q, status=frozenset(status or ()), mode=mode, sort=sort)
+    found = select(service_of(request).runs(), q=q, status=frozenset(status or ()), mode=mode, sort=sort)
     first = (page - 1) * limit
     return _json(RunList(found[first : first + limit], len(found), page, limit))
 

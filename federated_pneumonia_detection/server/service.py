@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import cast
 
+from msgspec.structs import replace
 from starlette.requests import HTTPConnection
 
 from federated_pneumonia_detection.hub.hub import Hub
 from federated_pneumonia_detection.hub.shipping.mirrors import Mirrors
 from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.hub.words import described
 from federated_pneumonia_detection.server.access.admission import Admission, Refusals
 from federated_pneumonia_detection.server.access.authority import Authority
 from federated_pneumonia_detection.server.access.exposure import beyond_loopback
@@ -104,7 +107,16 @@ class Service:
         state = None if known is None else self.hub.run(known)
         if state is None:
             raise no_run(run_id)
-        return state
+        return self._in_queue(state)
+
+    def runs(self) -> list[RunState]:
+        """All runs, newest first."""
+        return [self._in_queue(state) for state in self.hub.runs()]
+
+    def _in_queue(self, state: RunState) -> RunState:
+        """The state with what only the supervisor knows: which runs go before one that waits."""
+        ahead = self.supervisor.ahead_of(state.run_id) if state.status == "queued" else ()
+        return described(replace(state, waits_behind=ahead), datetime.now(UTC)) if ahead else state
 
 
 def service_of(connection: HTTPConnection) -> Service:

@@ -224,6 +224,13 @@ class Supervisor:
         with self._lock:
             return [t.job for t in self._tracked.values() if not t.started and t.ended_at is None]
 
+    def ahead_of(self, run_id: str) -> tuple[str, ...]:
+        """The runs that go before one that waits for room: those that train, then those that have waited longer."""
+        waiting = [job.run_id for job in self.waiting()]
+        if run_id not in waiting:
+            return ()
+        return (*(job.run_id for job in self.running()), *waiting[: waiting.index(run_id)])
+
     def is_gone(self, run_id: str, *, within_s: float) -> bool:
         """Whether the process of a run has ended, waiting a little: a run's last word comes before its process ends."""
         directory = self.jobs.directory(run_id)

@@ -508,4 +508,4 @@ def test_the_document_of_a_killed_writer_says_what_the_hub_says(stack: ExitStack
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert metadata["condition"] == "dead"
-    assert state.error is not None and state.error in metadata["sentence"]
+    assert state.error is not None and state.error[1:] in metadata["sentence"]

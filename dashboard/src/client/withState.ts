@@ -59,6 +59,7 @@ export function withTold(model: RunModel, told: RunState, complete: boolean): Ru
     state: {
       ...model.state,
       hears_cancel: told.hears_cancel,
+      waits_behind: told.waits_behind,
       hears_pause: told.hears_pause,
       pid: told.pid,
     },

@@ -149,5 +149,8 @@ function agedSentence(told: RunState, since: number, now: number): Sentence {
 /** The page's one voice says the status sentence; a failure does not wait its turn. */
 function useSpoken(sentence: string, model: RunModel): void {
   const failed = model.status === "failed";
-  useEffect(() => speak(sentence, failed), [sentence, failed]);
+  // A sentence that differs only in how long it has been so is no news.
+  const news = sentence.replaceAll(/\d+ (?:s|min|h)\b/g, "");
+  // biome-ignore lint/correctness/useExhaustiveDependencies: spoken when the news changes, with the time of then
+  useEffect(() => speak(sentence, failed), [news, failed]);
 }

@@ -29,10 +29,16 @@ export function rowState(run: RunState, silent: boolean): RowState {
       return { tone: "warn", sign: "lost" };
     case "queued":
     case "started":
-      return { tone: "plain", sign: "waiting" };
+      return { tone: run.condition === "waiting_for_clients" ? "warn" : "plain", sign: "waiting" };
     case "running":
-      return silent ? { tone: "warn", sign: "silent" } : { tone: "act", sign: "running" };
+      return silent || isHeldUp(run) ? { tone: "warn", sign: "silent" } : { tone: "act", sign: "running" };
   }
+}
+
+/** Whether a person should look: somebody has fallen in the open round, or is waited for. */
+export function isHeldUp(run: RunState): boolean {
+  const isWaiting = ["waiting_for_straggler", "waiting_for_clients", "lost_contact"].includes(run.condition);
+  return isWaiting || run.clients.some((client) => client.status === "failed" || client.status === "lost");
 }
 
 /**
@@ -43,7 +49,9 @@ export function sentence(run: RunState, away: boolean, silentS: number | null): 
   if (away && (run.status === "running" || run.status === "started")) {
     return run.status === "running" ? "Running when last heard" : "Starting when last heard";
   }
-  if (silentS !== null) return `Silent for ${durationWords(silentS)}, may still run`;
+  // Who has fallen comes before the silence that follows from it.
+  if (silentS !== null && !run.clients.some((client) => client.failed))
+    return `Silent for ${durationWords(silentS)}, may still run`;
   return run.sentence.replace(/\.$/, "").replace(/^Finished in [^;,]+/, "Finished");
 }
 
