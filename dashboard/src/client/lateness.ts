@@ -29,6 +29,10 @@ export function silentSeconds(state: RunState, at: number): number | null {
 export function silentFor(state: RunState, now: number): number | null {
   if (ended(state) || state.status === "queued" || state.cancel_asked !== null || state.paused !== null)
     return null;
+  // Whoever waits for hospitals to connect has nothing to say meanwhile.
+  const { stage } = state;
+  if (stage?.name === "waiting_for_clients" && (stage.connected?.length ?? 0) < (stage.expected ?? 0))
+    return null;
   return silentSeconds(state, now / 1000);
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { emptyState, type RunState } from "../client/state";
+import { emptyClient, emptyState, type RunState } from "../client/state";
 import {
   hospitals,
   latest,
@@ -53,6 +53,15 @@ describe("the latest value", () => {
 });
 
 describe("the words of a row", () => {
+  it("warn of who has fallen or is waited for, and say nothing of a silence that follows from it", () => {
+    const fallen = { ...emptyClient("north"), status: "failed" as const, failed: true };
+    const died = run({ status: "running", sentence: "Round 3 of 5: north died.", clients: [fallen] });
+    expect(rowState(died, false).tone).toBe("warn");
+    expect(sentence(died, false, 40)).toBe("Round 3 of 5: north died");
+    const waits = run({ status: "started", condition: "waiting_for_clients" });
+    expect(rowState(waits, false).tone).toBe("warn");
+  });
+
   it("leave out what other columns say", () => {
     const done = run({ status: "completed", sentence: "Finished in 10 min 21 s; best epoch 8 of 10." });
     expect(sentence(done, false, null)).toBe("Finished; best epoch 8 of 10");

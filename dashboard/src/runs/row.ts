@@ -3,7 +3,8 @@
 import { type Interval, intervalOf } from "../client/intervals";
 import { count, plural, rate } from "../client/numbers";
 import { millis, number } from "../client/reading";
-import type { RunState } from "../client/state";
+import type { ClientState, RunState } from "../client/state";
+import { isHalted } from "../client/state";
 import { durationWords } from "../client/wording";
 import type { Metric } from "./filter";
 import type { Points } from "./sparkline";
@@ -38,7 +39,9 @@ export function rowState(run: RunState, silent: boolean): RowState {
 /** Whether a person should look: somebody has fallen in the open round, or is waited for. */
 export function isHeldUp(run: RunState): boolean {
   const isWaiting = ["waiting_for_straggler", "waiting_for_clients", "lost_contact"].includes(run.condition);
-  return isWaiting || run.clients.some((client) => client.status === "failed" || client.status === "lost");
+  const isTrouble = (client: ClientState): boolean =>
+    client.status === "failed" || client.status === "lost" || isHalted(client);
+  return isWaiting || run.clients.some(isTrouble);
 }
 
 /**
