@@ -138,7 +138,7 @@ def test_an_exception_of_the_strategy_is_told_and_raised(adding_app: MakeApp, no
     with pytest.raises(ZeroDivisionError):
         run(adding_app(mods=[progress_mod()]), Broken(fraction_evaluate=0.0), node_configs, watch=watch_strategy)
 
-    assert told(logs)[-1]["error"] == "ZeroDivisionError: no weights at all"
+    assert told(logs)[-1]["error"].endswith("ZeroDivisionError: no weights at all")
 
 
 @pytest.mark.parametrize("what", ["directory", "name", "config"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 from federated_pneumonia_detection.progress import orders
 from federated_pneumonia_detection.progress.cancel import clear, request_cancel
@@ -96,8 +97,8 @@ def test_a_request_to_stop_is_heard_in_the_middle_of_a_pause(tmp_path: Path) -> 
 def test_it_looks_at_the_disk_once_in_50_ms_unless_told_to_look_at_once(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     now, looks = [100.0], []
     monkeypatch.setattr(orders.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(orders, "pause_of", lambda *_: looks.append(now[0]))
     watch = OrderWatch(tmp_path, "run")
+    monkeypatch.setattr(watch, "_pause_path", SimpleNamespace(stat=lambda: looks.append(now[0])))
     for at_once in (False, False, True):
         watch.heed(None, at_once=at_once)
     now[0] += 0.06
