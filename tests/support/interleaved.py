@@ -97,6 +97,12 @@ class Server:
         for part in (told, *told["clients"]):
             for key in ("heard", "pace", "step", "total_steps"):
                 part.pop(key)
+        for client in told["clients"]:
+            # When a word of it came, by this server's own clock.
+            client.pop("began", None)
+            client.pop("failed_at", None)
+            client["rounds"] = [{**one, "began": None} for one in client["rounds"]]
+            client["failures"] = [{**one, "seen": None} for one in client["failures"]]
         return told
 
     def columns(self) -> list[dict[str, Any]]:
