@@ -20,8 +20,8 @@ except ImportError:  # Windows: SQLite's own locks keep the file whole, but nobo
 
 __all__ = ["DatabaseFile"]
 
-Look = Literal["same", "written to", "gone"]
-"""`gone`: it lies there no more, or its write-ahead log, or part of it was cut off. `written to`: by somebody else."""
+Look = Literal["same", "written to", "cut off", "gone"]
+"""`gone`: it lies there no more, or its write-ahead log. `cut off`: part of it is. `written to`: by somebody else."""
 
 _NOTE_BYTES = 128
 _PARTS = ("", "-wal", "-shm")
@@ -124,8 +124,10 @@ class DatabaseFile:
         # One look at the file: what happens to it a moment later is for the next one.
         status, (file, log) = _status(self._file_name), self._inodes
         is_same = status.st_ino == file and (log is None or _status(self._log_name).st_ino == log)
-        if not is_same or status.st_size < self._size:
+        if not is_same:
             return "gone"
+        if status.st_size < self._size:
+            return "cut off"
         if status.st_mtime_ns == self._written:
             return "same"
         self._size, self._written = status.st_size, status.st_mtime_ns

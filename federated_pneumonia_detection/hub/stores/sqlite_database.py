@@ -195,7 +195,8 @@ class SqliteDatabase:
         if found == "gone":
             return True
         try:
-            if self._is_sound(self._log_id):
+            # One that was cut off is never opened again: whoever still reads it holds a lock nobody gets past.
+            if found != "cut off" and self._is_sound(self._log_id):
                 return False
         except DatabaseUnusable:  # it cannot be looked at now: when it is read next, it will be
             return False
