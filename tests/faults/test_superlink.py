@@ -75,13 +75,21 @@ def test_the_round_goes_on_without_the_shippers(up: Laptop) -> None:
     wait_until(lambda: len(_said(up, run_id, "local_epoch")) == 6, "all of it came afterwards")
 
 
-def test_a_killed_supernode_is_told_by_its_own_training_and_the_others_go_on(up: Laptop) -> None:
+def test_a_killed_supernode_is_told_within_seconds_and_the_others_go_on(up: Laptop) -> None:
     run_id = up.start_run(local_epochs=60)
     wait_until(lambda: _trains(up, run_id), "both train")
     up.process_of("flower-supernode", 'client-id="client_1"').kill()
     words = "this hospital's SuperNode ended in the middle of the round"
-    wait_until(lambda: words in _own(up, "client_1", run_id), "its training says so", 20)
-    wait_until(lambda: _said(up, run_id, "training_error"), "the server knows", 20)
+    # Its training says so where Flower leaves it the time; else the shipper tells its death, into the server's copy.
+    copies = (up.directory / "log").glob
+    wait_until(
+        lambda: (
+            words in _own(up, "client_1", run_id)
+            or any("journal_died" in copy.read_text() for copy in copies(f"{run_id}.client_1*.jsonl"))
+        ),
+        "it is told",
+        30,
+    )
     assert words not in _own(up, "client_0", run_id)
     wait_until(lambda: up.ended(run_id), "the run has ended", 400)
     assert up.state(run_id)["status"] == "completed"
