@@ -144,8 +144,10 @@ class ViewerProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport, and be told when the viewer does not take all at once, and when it has."""
         super().connection_made(transport)
-        # Also: what is written goes now, and not at the end of the loop's turn.
-        self.transport.set_write_buffer_limits(high=0)
+        # 0 also means: what is written goes now, and not at the end of the loop's turn. Over TLS it would mean that the
+        # viewer never keeps up, as a buffer of 0 bytes counts as full there.
+        is_plain = self.transport.get_extra_info("ssl_object") is None
+        self.transport.set_write_buffer_limits(high=0 if is_plain else 64 * 1024)
         self.line = ViewerLine(self.transport.write)
 
     def pause_writing(self) -> None:
