@@ -44,12 +44,16 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 def _state(hub: Hub) -> dict[str, Any]:
-    """The run's state; when a sign of life came is the one thing that shipping is allowed to change."""
+    """The run's state; when something was heard, by the server's clock, is all that shipping is allowed to change."""
     state = hub._ledger.state(RUN)
     assert state is not None
     told: dict[str, Any] = msgspec.to_builtins(state)
-    for part in (told, *told["clients"]):
-        part.pop("heard")
+    told.pop("heard")
+    for client in told["clients"]:
+        for by_our_clock in ("heard", "began", "failed_at"):
+            client.pop(by_our_clock)
+        client["rounds"] = [{**each, "began": None} for each in client["rounds"]]
+        client["failures"] = [{**each, "seen": None} for each in client["failures"]]
     return told
 
 
