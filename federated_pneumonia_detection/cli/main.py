@@ -5,7 +5,6 @@ Nothing is imported here that Python has not imported by then: Ctrl-C in the mid
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -28,6 +27,8 @@ def main() -> None:
         sys.exit(0)
     finally:
         # At its end Python looks once more at every object there is, and a run that was stopped would stay for seconds.
+        import gc
+
         gc.freeze()
 
 

@@ -317,7 +317,7 @@ def test_a_client_that_fails_in_one_round_is_named_and_the_run_completes(
     assert results["status"] == "completed"
     (failed,) = told(kind="client_failed")
     assert (failed["round"], failed["client_id"]) == (2, "client_1")
-    assert failed["error"] == "MemoryError: no memory is left"
+    assert failed["error"] == "out of memory (MemoryError: no memory is left)"
     aggregated = told(kind="round_aggregated")
     assert [message["num_clients"] for message in aggregated] == [3, 2, 3]
     assert [message["failed_clients"] for message in aggregated] == [[], ["client_1"], []]
@@ -334,9 +334,10 @@ def test_a_run_whose_clients_all_fail_is_a_failed_run_and_says_why(
     (error,) = told(kind="training_error")
     assert error["error"] == str(caught.value)
     assert error["error"] == (
-        "all clients failed in round 2: client_0: MemoryError: no memory is left (and 2 more, all the same)"
+        "all clients failed in round 2: client_0: out of memory (MemoryError: no memory is left)"
+        " (and 2 more, all the same)"
     )
-    assert error["detail"].splitlines()[2] == "client_2: MemoryError: no memory is left"
+    assert error["detail"].splitlines()[2] == "client_2: out of memory (MemoryError: no memory is left)"
     assert [message["client_id"] for message in told(kind="client_failed")] == list(CLIENTS)
     assert types(told())[-1] == "training_error"
 
