@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from federated_pneumonia_detection.config import ConfigError, make_config
 from federated_pneumonia_detection.progress.reading import read_small
 from federated_pneumonia_detection.training.errors import BadCheckpoint, TrainingError, one_line
 from federated_pneumonia_detection.training.networks import build_network
+from federated_pneumonia_detection.training.tensor_files import read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,17 +135,7 @@ def load_checkpoint(path: str | Path, *, device: str | torch.device = "cpu") -> 
         config = make_config(told["config"], "federated" if told.get("kind") == "federated" else "centralized")
     except ConfigError as error:
         raise BadCheckpoint(weights.with_suffix(".json"), str(error)) from error
-    try:
-        with warnings.catch_warnings():
-            # A file of unusual make is told by the errors below, or is fine.
-            warnings.simplefilter("ignore")
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise BadCheckpoint(weights, "not found") from None
-    except pickle.UnpicklingError as error:
-        raise BadCheckpoint(weights, "holds more than tensors, or is damaged; it was not loaded") from error
-    except Exception as error:
-        raise BadCheckpoint(weights, f"is damaged ({one_line(error)})") from error
+    state = read_tensors(weights)
     network = build_network(config)
     try:
         network.load_state_dict(state)

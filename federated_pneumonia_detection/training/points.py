@@ -6,8 +6,6 @@ Read with ``weights_only``: nothing in such a file can run. Each is written whol
 from __future__ import annotations
 
 import os
-import pickle
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import torch
 
 from federated_pneumonia_detection.progress.asked import point_path, points
 from federated_pneumonia_detection.training.errors import BadCheckpoint, one_line
+from federated_pneumonia_detection.training.tensor_files import read_tensors
 
 __all__ = ["KEPT", "drop_points", "drop_points_after", "load_point", "save_point", "write_point"]
 
@@ -65,16 +64,7 @@ def load_point(path: Path) -> dict[str, Any]:
     Raises:
         BadCheckpoint: It is missing, damaged, or holds more than tensors and numbers.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise BadCheckpoint(path, "not found") from None
-    except pickle.UnpicklingError as error:
-        raise BadCheckpoint(path, "holds more than tensors, or is damaged; it was not loaded") from error
-    except Exception as error:
-        raise BadCheckpoint(path, f"is damaged ({one_line(error)})") from error
+    state = read_tensors(path)
     if not isinstance(state, dict):
         raise BadCheckpoint(path, "is no checkpoint to go on from")
     return state
