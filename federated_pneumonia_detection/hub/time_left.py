@@ -15,14 +15,14 @@ _STEP_S = 5
 
 
 def time_left(state: RunState, at: float) -> Forecast | None:
-    """The forecast of a run that is going on; `None` where there is nothing to go by.
+    """The forecast of a run that is going on; `None` where there is nothing to go by, or while it is paused.
 
     Args:
         state: What is known of the run.
         at: The present, in seconds since 1970, by the clock of whoever leads it.
     """
     _, current, total = _counted(state)
-    if ended(state) or not total or not current:
+    if ended(state) or state.paused is not None or not total or not current:
         return None
     is_over = is_federated(state) and state.aggregated_round >= current
     began = next((seconds(span.opened) for span in state.spans if span.number == current), None)

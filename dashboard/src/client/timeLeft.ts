@@ -9,10 +9,10 @@ import { isFederated, progressOf } from "./wording";
 /** What is left changes at most so often, in seconds. */
 const STEP_S = 5;
 
-/** The forecast of a run that is going on, `at` seconds after 1970; `null` where there is nothing to go by. */
+/** The forecast of a run that is going on, `at` seconds after 1970; `null` where nothing is known, or while it is paused. */
 export function timeLeft(state: RunState, at: number): Forecast | null {
   const { at: current, total } = progressOf(state);
-  if (ended(state) || !total || !current) return null;
+  if (ended(state) || state.paused !== null || !total || !current) return null;
   const isOver = isFederated(state) && state.aggregated_round >= current;
   const began = seconds(state.spans.find((span) => span.number === current)?.opened);
   return forecast({
