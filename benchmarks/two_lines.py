@@ -39,37 +39,48 @@ OWN_THREAD = "progress-upkeep"
 
 
 class OwnTime:
-    """The processor time, in seconds, that threads spend within our lines, less what looking at the clock takes."""
+    """The processor time, in seconds, that threads spend within our lines.
+
+    What it takes to look at the clock is taken off: it is measured each time, right before, since between two batches
+    the processor's caches are full of other things.
+    """
 
     def __init__(self) -> None:
         self.spent_s = 0.0
         self._lock = threading.Lock()
         self._inside = threading.local()
-        self._look_s = 0.0
-        nothing = self.around(lambda: None)
-        for _ in range(10_000):
-            nothing()
-        self._look_s, self.spent_s = self.spent_s / 10_000, 0.0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Within it time is ours; what is within it already counts once."""
+        if getattr(self._inside, "is_so", False):
+            yield
+            return
+        self._inside.is_so, before, begun = True, time.thread_time(), time.thread_time()
+        try:
+            yield
+        finally:
+            self._add(time.thread_time() - begun - (begun - before))
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, counted; what is within it already counts once."""
+        """The same function, counted."""
         inside, clock = self._inside, time.thread_time
 
         def counted(*args: Any, **kwargs: Any) -> Any:
             if getattr(inside, "is_so", False):
                 return function(*args, **kwargs)
-            inside.is_so, begun = True, clock()
+            inside.is_so, before, begun = True, clock(), clock()
             try:
                 return function(*args, **kwargs)
             finally:
-                self._spent(clock() - begun)
+                self._add(clock() - begun - (begun - before))
 
         return counted
 
-    def _spent(self, seconds: float) -> None:
+    def _add(self, seconds: float) -> None:
         self._inside.is_so = False
         with self._lock:
-            self.spent_s += seconds - self._look_s
+            self.spent_s += seconds
 
     def enter(self) -> None:
         """Count from now on wherever anybody's code enters ours: the guarded blocks, and what a batch calls."""
@@ -81,16 +92,8 @@ class OwnTime:
     def _guarded(self, harmless: Callable[[str], Any]) -> Callable[[str], Any]:
         @contextmanager
         def guarded(what: str) -> Iterator[None]:
-            if getattr(self._inside, "is_so", False):
-                with harmless(what):
-                    yield
-                return
-            self._inside.is_so, begun = True, time.thread_time()
-            try:
-                with harmless(what):
-                    yield
-            finally:
-                self._spent(time.thread_time() - begun)
+            with self.counted(), harmless(what):
+                yield
 
         return guarded
 
