@@ -1,5 +1,5 @@
 import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from "@mantine/spotlight";
-import { IconList, IconPlus, IconSearch } from "@tabler/icons-react";
+import { IconArrowsDiff, IconList, IconPlus, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useLocation } from "wouter";
 import { listRuns } from "../client/api";
@@ -15,6 +15,12 @@ export function GoTo() {
   });
   const screens: SpotlightActionData[] = [
     { id: "runs", label: "All runs", leftSection: <IconList size={16} />, onClick: () => go("/") },
+    {
+      id: "compare",
+      label: "Compare runs",
+      leftSection: <IconArrowsDiff size={16} />,
+      onClick: () => go("/compare"),
+    },
   ];
   if (operates)
     screens.push({

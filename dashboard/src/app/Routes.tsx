@@ -6,6 +6,7 @@ import { Loading } from "./Loading";
 import { useTitle } from "./title";
 
 const RunPage = lazy(() => import("../run/RunPage"));
+const CompareScreen = lazy(() => import("../together/CompareScreen"));
 const NewRun = lazy(() => import("../runs/NewRun"));
 
 export function Routes() {
@@ -17,6 +18,9 @@ export function Routes() {
         </Route>
         <Route path="/new">
           <Starting />
+        </Route>
+        <Route path="/compare">
+          <CompareScreen />
         </Route>
         <Route path="/runs/:runId">
           {({ runId }) => <RunPage key={runId} runId={decodeURIComponent(runId)} />}

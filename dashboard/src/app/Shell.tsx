@@ -10,6 +10,7 @@ import {
 import { useMediaQuery } from "@mantine/hooks";
 import { spotlight } from "@mantine/spotlight";
 import {
+  IconArrowsDiff,
   IconChevronLeft,
   IconDots,
   IconKeyboard,
@@ -40,6 +41,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   const phone = useMediaQuery(PHONE, window.matchMedia(PHONE).matches, { getInitialValueInEffect: false });
   useKeyboard();
   useShortcut("g r", "go to the runs", () => go("/"));
+  useShortcut("g c", "compare runs", () => go("/compare"));
   useShortcut("n", "new run", () => go("/new"), "Everywhere", useMayOperate());
   useShortcut("?", "this list", () => setListed(true));
   useShortcut("Ctrl+K", "go to a run or an action", () => spotlight.open());
@@ -76,6 +78,7 @@ function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
         <NavLink href="/" also="/runs">
           Runs
         </NavLink>
+        <NavLink href="/compare">Compare</NavLink>
         {operates && <NavLink href="/new">New run</NavLink>}
       </nav>
       <button type="button" className="goto" onClick={() => spotlight.open()} aria-keyshortcuts="Control+K">
@@ -168,6 +171,9 @@ function PhoneHeader({ openKeys }: { readonly openKeys: () => void }) {
                 New run
               </Menu.Item>
             )}
+            <Menu.Item leftSection={<IconArrowsDiff size={16} />} onClick={() => go("/compare")}>
+              Compare
+            </Menu.Item>
             <Menu.Item leftSection={<IconSearch size={16} />} onClick={() => spotlight.open()}>
               Go to run or action
             </Menu.Item>

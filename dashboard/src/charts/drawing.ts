@@ -22,6 +22,7 @@ export function drawBelow(plot: uPlot, spec: PlotSpec, palette: Palette): void {
   }
   if (spec.hatch && spec.hatch.to > spec.hatch.from) hatching(plot, spec.hatch.from, spec.hatch.to, palette);
   for (const turn of spec.turns ?? []) turnLine(plot, turn.x, palette);
+  if (spec.level) levelLine(plot, spec.level.y, palette);
   ctx.restore();
 }
 
@@ -39,6 +40,21 @@ export function drawAbove(plot: uPlot, spec: PlotSpec, palette: Palette): void {
   }
   for (const x of spec.crosses ?? []) cross(plot, x, palette);
   for (const turn of spec.turns ?? []) turnWords(plot, turn, palette);
+  if (spec.level) {
+    const y = plot.valToPos(spec.level.y, "y", true);
+    const right = bbox.left + bbox.width - 4 * px;
+    const above = y - bbox.top > 18 * px;
+    words(
+      plot,
+      spec.level.label,
+      right,
+      y + (above ? -9 : 9) * px,
+      "right",
+      palette("--text3"),
+      palette("--surface"),
+      400,
+    );
+  }
   for (const line of spec.lines ?? []) verticalLine(plot, line.x, line.label, palette);
   for (const gap of spec.gaps ?? []) bracket(plot, gap, palette);
   if (spec.hatch && spec.hatch.to > spec.hatch.from) {
@@ -200,6 +216,18 @@ function turnLine(plot: uPlot, at: number, palette: Palette): void {
   ctx.lineTo(x, bbox.top + bbox.height);
   ctx.stroke();
   ctx.setLineDash([]);
+}
+
+function levelLine(plot: uPlot, value: number, palette: Palette): void {
+  const { ctx, bbox } = plot;
+  const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
+  ctx.strokeStyle = palette("--ink");
+  ctx.lineWidth = uPlot.pxRatio;
+  ctx.setLineDash([]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
 }
 
 function turnWords(plot: uPlot, turn: { x: number; label: string }, palette: Palette): void {

@@ -45,6 +45,8 @@ export interface PlotSpec {
   lines?: readonly { x: number; label: string }[];
   /** Where a run went back, and which attempt goes on from there. */
   turns?: readonly { x: number; label: string }[];
+  /** A value to stand by, across the plot: "no difference". */
+  level?: { y: number; label: string };
   /** "no steps for 26 s" */
   gaps?: readonly { from: number; to: number; label: string }[];
   /** Words beside a point: "0.979" at the end of a curve, or "5 of 6 hospitals, n 492" below one. */

@@ -3,6 +3,7 @@ import { count } from "../client/numbers";
 import type { RunState } from "../client/state";
 import type { Metric } from "./filter";
 import { Happening, LatestValue, Phantom } from "./parts";
+import { type Picked, PickRun } from "./picked";
 import type { Placement } from "./placement";
 import { type RowAction, RunMenu } from "./RunMenu";
 import { runName, setUp } from "./row";
@@ -16,6 +17,7 @@ interface Props {
   readonly now: number;
   readonly away: boolean;
   readonly ask: (action: RowAction, run: RunState) => void;
+  readonly picked: Picked;
 }
 
 /** The same rows on a phone: a list of cards. */
@@ -45,10 +47,11 @@ export function RunCards(props: Props) {
   );
 }
 
-function Card({ run, metric, now, away, ask }: Props & { readonly run: RunState }) {
+function Card({ run, metric, now, away, ask, picked }: Props & { readonly run: RunState }) {
   return (
     <li className="run-card">
       <div className="run-card-head">
+        <PickRun run={run} picked={picked} />
         <Link href={`/runs/${encodeURIComponent(run.run_id)}`} className="runs-name">
           {runName(run)}
         </Link>

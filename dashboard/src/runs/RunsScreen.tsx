@@ -18,6 +18,7 @@ import { AskDialog } from "./AskDialog";
 import { EmptyRuns } from "./EmptyRuns";
 import { type Filter, isNarrowed, METRICS, type Metric, type Mode, type Tab, useFilter } from "./filter";
 import { Pages } from "./Pages";
+import { CompareButton, type Picked, usePicked } from "./picked";
 import { RunCards } from "./RunCards";
 import type { RowAction } from "./RunMenu";
 import { LoadingTable, RunsTable, scaleOf } from "./RunsTable";
@@ -71,6 +72,7 @@ function Listed({ runs, filter, change, limit }: ListedProps) {
   );
   const series = useMetricSeries([...placed.runs.values()], metric);
   useRowKeys(tableRef);
+  const picked = usePicked();
   useSpokenNews(runs.rows);
   const away = runs.line.kind === "away";
   const shared = {
@@ -82,10 +84,11 @@ function Listed({ runs, filter, change, limit }: ListedProps) {
     now: runs.now,
     away,
     ask: (action: RowAction, run: RunState) => setAsked({ action, run }),
+    picked,
   };
   return (
     <>
-      <Heading runs={runs} waiting={placed.waiting} show={placed.show} />
+      <Heading runs={runs} waiting={placed.waiting} show={placed.show} picked={picked} />
       <Filters filter={filter} change={change} runs={runs} />
       {runs.problem !== null && <Trouble runs={runs} />}
       {runs.rows === null && runs.problem === null && <LoadingTable rows={11} metric={metric} />}
@@ -128,10 +131,12 @@ function Heading({
   runs,
   waiting,
   show,
+  picked,
 }: {
   readonly runs: Runs;
   readonly waiting: number;
   readonly show: () => void;
+  readonly picked: Picked;
 }) {
   const { counts } = runs;
   const operates = useMayOperate();
@@ -151,6 +156,7 @@ function Heading({
           </button>
         )}
       </span>
+      <CompareButton picked={picked} />
       {operates && (
         <Button component={Link} href="/new" leftSection={<IconPlus size={16} aria-hidden />}>
           New run

@@ -8,6 +8,7 @@ import type { RunState } from "../client/state";
 import { durationWords } from "../client/wording";
 import { METRICS, type Metric } from "./filter";
 import { Happening, LatestValue, Phantom } from "./parts";
+import { type Picked, PickRun } from "./picked";
 import type { Placement } from "./placement";
 import { type RowAction, RunMenu } from "./RunMenu";
 import { hospitals, pointsOf, runName, setUp, startedWords, took } from "./row";
@@ -25,6 +26,7 @@ interface Props {
   readonly away: boolean;
   readonly ask: (action: RowAction, run: RunState) => void;
   readonly tableRef: RefObject<HTMLTableElement | null>;
+  readonly picked: Picked;
 }
 
 export function RunsTable(props: Props) {
@@ -122,7 +124,7 @@ interface RowProps extends Props {
   readonly scale: Scale;
 }
 
-function Row({ run, points, scale, metric, now, away, ask }: RowProps) {
+function Row({ run, points, scale, metric, now, away, ask, picked }: RowProps) {
   const [, go] = useLocation();
   const address = `/runs/${encodeURIComponent(run.run_id)}`;
   const started = millis(run.start_time);
@@ -130,12 +132,14 @@ function Row({ run, points, scale, metric, now, away, ask }: RowProps) {
   const open = (event: React.MouseEvent): void => {
     // The name is the link; a click elsewhere in the row is a convenience for the pointer, and no text is lost by it.
     const onControl =
-      event.target instanceof Element && event.target.closest("a, button, [role=menu]") !== null;
+      event.target instanceof Element &&
+      event.target.closest("a, button, input, label, [role=menu]") !== null;
     if (!onControl && window.getSelection()?.isCollapsed !== false) go(address);
   };
   return (
     <tr className="runs-row" onClick={open}>
-      <td>
+      <td className="with-pick">
+        <PickRun run={run} picked={picked} />
         <Link href={address} className="runs-name">
           {runName(run)}
         </Link>

@@ -9,7 +9,7 @@ import { GLOBAL, globalMetric } from "../federated/curves";
 import { metricName } from "../run/figures";
 import { useParam } from "../run/useParam";
 import { useSteady } from "../run/useSteady";
-import { AXIS_NAMES, type Line, togetherChart, withoutAxis } from "./chart";
+import { AXIS_NAMES, figuresOf, type Line, togetherChart, withoutAxis } from "./chart";
 import { OtherRun } from "./OtherRun";
 import { type Other, useOther } from "./useOther";
 
@@ -68,16 +68,6 @@ export function TogetherCard({ model, height, pixels = 900 }: Props) {
         }
       />
     </div>
-  );
-}
-
-/** Changes when a figure of a line does, or its place, its name or its end. */
-function figuresOf({ model, name }: Line): string {
-  const round = model.rounds.findLast((each) => each.aggregated !== null)?.aggregated?.offset;
-  const epoch = model.epochs.findLast((each) => each.val !== null)?.val?.offset;
-  const { bytes_down, bytes_up } = model.state;
-  return [name, round, epoch, bytes_down, bytes_up, model.attempt, model.totalRounds, model.end?.at].join(
-    "/",
   );
 }
 

@@ -22,6 +22,13 @@ export interface Line {
   name: string;
 }
 
+/** A run's line as it is drawn: only where the axis can tell its place. */
+export interface Drawn {
+  line: Line;
+  points: Points;
+  hollow: ReadonlySet<number>;
+}
+
 export interface TogetherView {
   spec: PlotSpec;
   read: (x: number | null) => ReadingRow;
@@ -48,7 +55,7 @@ export function withoutAxis(model: RunModel, axis: Axis): string | null {
   return axis === "images" || axis === "epochs" ? "nobody told how many images it trains on" : "not told";
 }
 
-/** One metric of one or two runs over an axis that means the same in both. */
+/** One metric of some runs over an axis that means the same in all of them. */
 export function togetherChart(
   lines: readonly Line[],
   metric: string,
@@ -85,6 +92,16 @@ export function togetherChart(
   };
 }
 
+/** Changes when a figure of a line does, or its place, its name or its end. */
+export function figuresOf({ model, name }: Line): string {
+  const round = model.rounds.findLast((each) => each.aggregated !== null)?.aggregated?.offset;
+  const epoch = model.epochs.findLast((each) => each.val !== null)?.val?.offset;
+  const { bytes_down, bytes_up } = model.state;
+  return [name, round, epoch, bytes_down, bytes_up, model.attempt, model.totalRounds, model.end?.at].join(
+    "/",
+  );
+}
+
 function emptyWords(model: RunModel, axis: Axis): string {
   const why = withoutAxis(model, axis);
   if (why !== null) return `Not by ${AXIS_NAMES[axis].toLowerCase()}: ${why}.`;
@@ -92,7 +109,7 @@ function emptyWords(model: RunModel, axis: Axis): string {
 }
 
 /** The metric where the axis can tell its place; a missing epoch or round is a gap. */
-function pointsOf(
+export function pointsOf(
   model: RunModel,
   metric: string,
   axis: Axis,
@@ -152,7 +169,7 @@ export function plannedEnd(model: RunModel, axis: Axis): number {
   return model.end || !total ? reached : Math.max(reached, (reached * total) / last.number);
 }
 
-function axisOf(axis: Axis, end: number, pixels: number): PlotAxis {
+export function axisOf(axis: Axis, end: number, pixels: number): PlotAxis {
   const parts = Math.max(2, Math.floor(pixels / 80));
   if (axis === "seconds") {
     const max = roundTime(Math.max(end, 10));
@@ -191,17 +208,17 @@ function readingOf(line: Line, points: Points, x: number | null, withInterval: b
 }
 
 /** The last x that all of them have; `null` while one has none. */
-function lastOfAll(drawn: readonly { points: Points }[]): number | null {
+export function lastOfAll(drawn: readonly { points: Points }[]): number | null {
   const ends = drawn.map(({ points }) => points.x[points.x.length - 1]);
   return ends.every((end) => end !== undefined) ? Math.min(...ends) : null;
 }
 
-/** Where the reading stands, and how the first of two runs differs there from the other. */
+/** Where the reading stands, and how the first of two runs differs there from the other; of more the place alone. */
 function atWords(drawn: readonly { points: Points }[], axis: Axis, at: number): string {
   const place = `at ${placeWords(axis, at)}`;
   const both = lastOfAll(drawn);
   const [a, b] = drawn.map(({ points }) => points.y[lastAtOrBefore(points.x, at + 1e-6)] ?? null);
-  // Nothing where only one of them has been.
-  if (a == null || b == null || both === null || at > both + 1e-6) return place;
+  // Of more than two the screen has a table; and nothing where only one of them has been.
+  if (drawn.length > 2 || a == null || b == null || both === null || at > both + 1e-6) return place;
   return `${rate(Math.abs(a - b))} ${a < b ? "lower" : "higher"} ${place}`;
 }
