@@ -15,10 +15,10 @@ from federated_pneumonia_detection.data import Dataset
 from federated_pneumonia_detection.federated.weights import load_weights, statistics_of, weights_of
 from federated_pneumonia_detection.progress.asked import point_path
 from federated_pneumonia_detection.training.checkpoints import load_checkpoint, save_best
+from federated_pneumonia_detection.training.curves import curves_of
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import evaluate_locally
 from federated_pneumonia_detection.training.errors import BadCheckpoint
-from federated_pneumonia_detection.training.metrics import roc_and_confusion
 from federated_pneumonia_detection.training.networks import build_network
 from federated_pneumonia_detection.training.points import drop_points, drop_points_after, save_point
 
@@ -119,8 +119,8 @@ class GlobalModel:
         """Measure the best model on the test split.
 
         Returns:
-            `test_…` metrics with `test_num_samples`, and the curves (`fpr`, `tpr`, `threshold`, `confusion`); both
-            empty without test images.
+            `test_…` metrics with `test_num_samples`, and what `log_test_curves` tells; both empty without test images.
+            They are of the server's own test split: no hospital adds to them.
         """
         if self.path is not None:
             self.network, _ = load_checkpoint(self.path)
@@ -129,7 +129,7 @@ class GlobalModel:
             return {}, {}
         labels = torch.as_tensor(self.dataset.labels["test"])
         metrics["test_num_samples"] = metrics.pop("num_samples")
-        return metrics, roc_and_confusion(logits, labels, threshold=self.config.threshold)
+        return metrics, curves_of(logits, labels, threshold=self.config.threshold)
 
     def _measure(self, split: Any, *, views: bool) -> tuple[dict[str, Any], torch.Tensor]:
         images, labels = self.dataset.images[split], self.dataset.labels[split]

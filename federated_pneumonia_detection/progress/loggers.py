@@ -38,6 +38,7 @@ from federated_pneumonia_detection.progress.protocol import WebSocketManager
 __all__ = ["FederatedProgressLogger", "ProgressLogger", "WebSocketFederatedProgressLogger", "WebSocketProgressLogger"]
 
 _RESERVED = frozenset(MESSAGE_TYPES) | MARKS
+_MOST_HARDEST = 24
 
 P = ParamSpec("P")
 T = TypeVar("T", bound="ProgressLogger")
@@ -250,11 +251,72 @@ class ProgressLogger:
         self._channel.say("alert", lambda stamp: Alert(how, what, more, **stamp))
 
     @_never_raises
-    def log_test_curves(self, fpr: Any, tpr: Any, threshold: Any, confusion: Any = None) -> None:
-        """The ROC curve of the test split (thinned to 200 points) and the confusion counts."""
-        x, y, at = (values.column(one, self._channel.warn) for one in (fpr, tpr, threshold))
-        counts = values.plain(confusion, self._channel.warn)
-        self._channel.say("test_curves", lambda stamp: TestCurves(x, y, at, counts, **stamp))
+    def log_test_curves(
+        self,
+        fpr: Any,
+        tpr: Any,
+        threshold: Any,
+        confusion: Any = None,
+        *,
+        chosen: Any = None,
+        pr_recall: Any = None,
+        pr_precision: Any = None,
+        pr_threshold: Any = None,
+        average_precision: Any = None,
+        bin_n: Any = None,
+        bin_pneumonia: Any = None,
+        bin_predicted: Any = None,
+        brier: Any = None,
+        calibration_error: Any = None,
+        hardest: Any = None,
+    ) -> None:
+        """What a test tells beside its metrics; what is left out is not told. Curves are thinned to 200 points.
+
+        Args:
+            fpr: of the ROC curve, false positive rates.
+            tpr: true positive rates, as many.
+            threshold: of each of its points.
+            confusion: counts by name (`tn`, `fp`, `fn`, `tp`), or as a matrix whose rows are the truth.
+            chosen: the threshold the counts are at.
+            pr_recall: of the precision-recall curve.
+            pr_precision: as many.
+            pr_threshold: of each of its points.
+            average_precision: the precision-recall curve's mean height.
+            bin_n: images in each bin of predicted probability, the bins being of equal width from 0 to 1.
+            bin_pneumonia: how many of them have pneumonia.
+            bin_predicted: the mean predicted probability in each.
+            brier: the mean squared difference between probability and truth.
+            calibration_error: the expected one.
+            hardest: places in the test split, from 0, the worst first; 24 are told, and none by a client.
+        """
+        warn = self._channel.warn
+        x, y, at = (values.column(one, warn) for one in (fpr, tpr, threshold))
+        counts = values.plain(confusion, warn)
+        columns = {
+            "pr_recall": pr_recall,
+            "pr_precision": pr_precision,
+            "pr_threshold": pr_threshold,
+            "bin_predicted": bin_predicted,
+        }
+        more: dict[str, Any] = {n: values.column(one, warn) for n, one in columns.items() if one is not None}
+        whole = {"bin_n": bin_n, "bin_pneumonia": bin_pneumonia}
+        more |= {
+            n: [_count_or_none(c) for c in values.column(one, warn)] for n, one in whole.items() if one is not None
+        }
+        figures = {
+            "chosen": chosen,
+            "average_precision": average_precision,
+            "brier": brier,
+            "calibration_error": calibration_error,
+        }
+        told = values.metrics_of({n: one for n, one in figures.items() if one is not None}, warn)[0]
+        more |= {n: one if isinstance(one, int | float) else None for n, one in told.items()}
+        # Nothing of a single image leaves a client, not even its place.
+        if hardest is not None and self._channel.client_id is None:
+            places = values.plain(hardest, warn)
+            places = places if isinstance(places, list) else []
+            more["hardest"] = [one for one in places if type(one) is int and one >= 0][:_MOST_HARDEST]
+        self._channel.say("test_curves", lambda stamp: TestCurves(x, y, at, counts, **more, **stamp))
 
     @_never_raises
     def log_round_aggregated(
@@ -571,6 +633,11 @@ class WebSocketFederatedProgressLogger(FederatedProgressLogger):
 def _count(value: object) -> int | UnsetType:
     """What somebody counted; what is no count is not told."""
     return value if type(value) is int and value >= 0 else UNSET
+
+
+def _count_or_none(value: float | None) -> int | None:
+    """A count that stood in a column; what is no count is not told."""
+    return int(value) if value is not None and value >= 0 and value == value // 1 else None
 
 
 def _text_or_none(value: Any) -> str | None:

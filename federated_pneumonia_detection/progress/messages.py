@@ -220,7 +220,15 @@ class Stage(Message, frozen=True, tag="stage", gc=False):
 
 
 class TestCurves(Message, frozen=True, tag="test_curves", gc=False):
-    """The ROC curve of the test split (at most 200 points) and the confusion counts at the threshold."""
+    """The ROC curve of the test split (at most 200 points) and the confusion counts at the threshold.
+
+    `chosen` is that threshold: an image above it counts as pneumonia. `pr_recall`, `pr_precision` and `pr_threshold`
+    are the precision-recall curve (at most 200 points), `average_precision` its mean height. The predicted
+    probabilities are counted in bins of equal width from 0 to 1: `bin_n` images, `bin_pneumonia` of them with
+    pneumonia, `bin_predicted` their mean probability (null in an empty bin); `brier` is the mean squared difference
+    between probability and truth, `calibration_error` the expected one. `hardest` are places in the test split (at most
+    24), counted from 0, those that were judged most wrongly first; a client tells none.
+    """
 
     # pytest collects classes by this prefix; this one is no test.
     __test__ = False
@@ -229,6 +237,17 @@ class TestCurves(Message, frozen=True, tag="test_curves", gc=False):
     tpr: list[float | None]
     threshold: list[float | None]
     confusion: Any = None
+    chosen: float | UnsetType | None = UNSET
+    pr_recall: list[float | None] | UnsetType = UNSET
+    pr_precision: list[float | None] | UnsetType = UNSET
+    pr_threshold: list[float | None] | UnsetType = UNSET
+    average_precision: float | UnsetType | None = UNSET
+    bin_n: list[int | None] | UnsetType = UNSET
+    bin_pneumonia: list[int | None] | UnsetType = UNSET
+    bin_predicted: list[float | None] | UnsetType = UNSET
+    brier: float | UnsetType | None = UNSET
+    calibration_error: float | UnsetType | None = UNSET
+    hardest: list[int] | UnsetType = UNSET
 
 
 class Alert(Message, frozen=True, tag="alert", gc=False):

@@ -15,6 +15,7 @@ from federated_pneumonia_detection.progress.asked import Asked
 from federated_pneumonia_detection.progress.slug import new_run_id, slug
 from federated_pneumonia_detection.training.best_network import BestNetwork
 from federated_pneumonia_detection.training.checkpoints import checkpoint_folder, load_checkpoint
+from federated_pneumonia_detection.training.curves import curves_of
 from federated_pneumonia_detection.training.data_module import XrayDataModule
 from federated_pneumonia_detection.training.devices import choose_device, torch_threads
 from federated_pneumonia_detection.training.epoch_points import EpochPoints
@@ -22,7 +23,6 @@ from federated_pneumonia_detection.training.epochs import evaluate_locally
 from federated_pneumonia_detection.training.errors import TrainingError
 from federated_pneumonia_detection.training.going_on import GoingOn, check_data, find_going_on, write_down
 from federated_pneumonia_detection.training.launch import on_event_loop, start_training_process
-from federated_pneumonia_detection.training.metrics import roc_and_confusion
 from federated_pneumonia_detection.training.metrics_collector import MetricsCollectorCallback
 from federated_pneumonia_detection.training.module import PneumoniaModule
 from federated_pneumonia_detection.training.networks import build_network
@@ -271,8 +271,7 @@ class CentralizedTrainer:
         tested, logits = evaluate_locally(network, images, labels, config, prefix="test_", views=views, device=device)
         if logger is not None:
             logger.log_epoch_end(best.epoch or len(metrics.history), tested, "test")
-            curves = roc_and_confusion(logits, torch.from_numpy(labels), threshold=config.threshold)
-            logger.log_test_curves(curves["fpr"], curves["tpr"], curves["threshold"], curves["confusion"])
+            logger.log_test_curves(**curves_of(logits, torch.from_numpy(labels), threshold=config.threshold))
         return tested
 
     def _start(

@@ -11,9 +11,9 @@ import torch
 
 from federated_pneumonia_detection.data import SPLITS, DataError, Split, load_source
 from federated_pneumonia_detection.training.checkpoints import describe_checkpoint, load_checkpoint
+from federated_pneumonia_detection.training.curves import curves_of
 from federated_pneumonia_detection.training.devices import choose_device
 from federated_pneumonia_detection.training.epochs import evaluate_locally
-from federated_pneumonia_detection.training.metrics import roc_and_confusion
 
 __all__ = ["Evaluation", "evaluate_source"]
 
@@ -33,7 +33,7 @@ class Evaluation:
         threshold: From this probability on an image counts as pneumonia.
         metrics: ``loss``, ``accuracy``, ``recall``, ``precision``, ``specificity``, ``f1``, ``auroc``; NaN where a
             class it is about has no image.
-        curves: ``fpr``, ``tpr``, ``threshold``, ``confusion``.
+        curves: ``fpr``, ``tpr``, ``threshold``, ``confusion`` and what else ``curves_of`` tells.
     """
 
     source: str
@@ -80,5 +80,5 @@ def evaluate_source(
         count={"normal": len(labels) - positive, "pneumonia": positive},
         threshold=config.threshold,
         metrics=metrics,
-        curves=roc_and_confusion(logits, torch.from_numpy(labels), threshold=config.threshold),
+        curves=curves_of(logits, torch.from_numpy(labels), threshold=config.threshold),
     )

@@ -16,7 +16,6 @@ import type {
   Client,
   ClientFailure,
   ClientRound,
-  Confusion,
   DataFacts,
   Epoch,
   LocalEpoch,
@@ -28,6 +27,7 @@ import type {
   Step,
 } from "./model";
 import { flag, integer, list, metricsOf, number, record, text, timeOf } from "./reading";
+import { testCurvesOf } from "./testCurves";
 
 /** The model after a batch of messages. The same object when nothing changed. */
 export function fold(model: RunModel, batch: readonly Message[]): RunModel {
@@ -91,7 +91,8 @@ function foldOne(draft: Draft, message: Message): void {
       clientFailed(draft, message, clientId, at, offset);
       break;
     case "test_curves":
-      if (!draft.late) testCurves(draft, message);
+      // A client's own test, where one is told, is not the run's.
+      if (!draft.late && clientId === null) draft.model.testCurves = testCurvesOf(message);
       break;
     case "alert":
       draft.alerts().push(alertOf(message, clientId, at, offset));
@@ -443,38 +444,6 @@ function finalMetricsOf(message: Message): RunModel["finalMetrics"] {
       typeof value === "number" || typeof value === "string" ? value : value === null ? null : String(value),
     ]),
   );
-}
-
-function testCurves(draft: Draft, message: Message): void {
-  const column = (value: unknown): number[] => list(value).map((each) => number(each) ?? Number.NaN);
-  draft.model.testCurves = {
-    fpr: column(message.fpr),
-    tpr: column(message.tpr),
-    threshold: list(message.threshold).map(number),
-    confusion: confusionOf(message.confusion),
-  };
-}
-
-/** Counts by name, or as a matrix whose rows are the truth (normal first). */
-function confusionOf(value: unknown): Confusion | null {
-  if (Array.isArray(value)) {
-    const [normal, pneumonia] = value.map(list);
-    return counts(normal?.[0], normal?.[1], pneumonia?.[0], pneumonia?.[1]);
-  }
-  const told = record(value);
-  return counts(
-    told.true_negative ?? told.tn,
-    told.false_positive ?? told.fp,
-    told.false_negative ?? told.fn,
-    told.true_positive ?? told.tp,
-  );
-}
-
-function counts(tn: unknown, fp: unknown, fn: unknown, tp: unknown): Confusion | null {
-  const [trueNegative, falsePositive, falseNegative, truePositive] = [tn, fp, fn, tp].map(integer);
-  if (trueNegative == null || falsePositive == null || falseNegative == null || truePositive == null)
-    return null;
-  return { trueNegative, falsePositive, falseNegative, truePositive };
 }
 
 function alertOf(message: Message, clientId: string | null, at: number, offset: number): Alert {

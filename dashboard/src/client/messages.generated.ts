@@ -273,6 +273,17 @@ export interface TestCurves {
   readonly tpr: readonly (number | null)[];
   readonly threshold: readonly (number | null)[];
   readonly confusion?: unknown;
+  readonly chosen?: number | null;
+  readonly pr_recall?: readonly (number | null)[];
+  readonly pr_precision?: readonly (number | null)[];
+  readonly pr_threshold?: readonly (number | null)[];
+  readonly average_precision?: number | null;
+  readonly bin_n?: readonly (number | null)[];
+  readonly bin_pneumonia?: readonly (number | null)[];
+  readonly bin_predicted?: readonly (number | null)[];
+  readonly brier?: number | null;
+  readonly calibration_error?: number | null;
+  readonly hardest?: readonly number[];
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;

@@ -210,6 +210,29 @@ export interface TestCurves {
   readonly threshold: readonly (number | null)[];
   /** Counts at the run's threshold, where the trainer told them. */
   readonly confusion: Confusion | null;
+  /** That threshold. */
+  readonly chosen: number | null;
+  readonly precisionRecall: PrecisionRecall | null;
+  readonly averagePrecision: number | null;
+  readonly calibration: Calibration | null;
+  readonly brier: number | null;
+  readonly calibrationError: number | null;
+  /** Places in the test split, the worst judged first. */
+  readonly hardest: readonly number[];
+}
+
+export interface PrecisionRecall {
+  readonly recall: readonly number[];
+  readonly precision: readonly number[];
+  readonly threshold: readonly (number | null)[];
+}
+
+/** The predicted probabilities, counted in bins of equal width from 0 to 1. */
+export interface Calibration {
+  readonly n: readonly number[];
+  readonly pneumonia: readonly number[];
+  /** The mean in each bin; `null` in an empty one. */
+  readonly predicted: readonly (number | null)[];
 }
 
 export interface Confusion {

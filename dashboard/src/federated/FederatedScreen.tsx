@@ -8,6 +8,7 @@ import { KpiStrip } from "../run/Kpis";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
 import { padded } from "../run/steadyText";
+import { TestFigures } from "../run/TestFigures";
 import { useEventLines } from "../run/useEventLines";
 import { useSteady } from "../run/useSteady";
 import { TogetherCard } from "../together/TogetherCard";
@@ -64,6 +65,9 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
       />
       <TogetherCard model={model} height={220} />
       <SmallMultiples model={model} panel={panel} cursor={cursor} />
+      <div className="federated-test">
+        <TestFigures model={model} />
+      </div>
       <div className="federated-foot">
         <ResultsCard model={model} />
         <div className="card">

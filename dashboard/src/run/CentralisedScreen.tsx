@@ -9,7 +9,6 @@ import { aboutOf, linesWith } from "../together/TogetherCard";
 import { useOther } from "../together/useOther";
 import { TailToggles } from "./Attempts";
 import { useTails } from "./attempts";
-import { ConfusionCard } from "./Confusion";
 import { EventsPanel } from "./EventsPanel";
 import { chosenRates, metricName } from "./figures";
 import { KpiStrip } from "./Kpis";
@@ -17,9 +16,9 @@ import { centralisedKpis } from "./kpis";
 import { LOOKS, lossChart, rateChart } from "./plots";
 import { RailBar } from "./RailBar";
 import { ResultsCard } from "./ResultsCard";
-import { RocCard } from "./Roc";
 import { epochRail } from "./rail";
 import { SetupPanel } from "./SetupPanel";
+import { TestFigures } from "./TestFigures";
 import { useChartHeight } from "./useChartHeight";
 import { useEventLines } from "./useEventLines";
 import { useParam } from "./useParam";
@@ -58,10 +57,7 @@ export function CentralisedScreen({ model, cursor, now, silentSince, age, arrivi
           />
           <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={height} />
           <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={height} />
-          <div className="run-pair">
-            <ConfusionCard model={model} />
-            <RocCard model={model} />
-          </div>
+          <TestFigures model={model} />
         </div>
         <aside className="card run-side">
           <EventsPanel lines={lines} />

@@ -3,7 +3,6 @@ import type { Cursor } from "../charts/cursor";
 import type { RunModel } from "../client/model";
 import { TailToggles } from "./Attempts";
 import { KeyRateCard, LossCard, OtherRatesCard } from "./CentralisedScreen";
-import { ConfusionCard } from "./Confusion";
 import { EventsPanel } from "./EventsPanel";
 import { eventLines } from "./events";
 import { KpiStrip } from "./Kpis";
@@ -11,9 +10,9 @@ import { centralisedKpis } from "./kpis";
 import type { Tab } from "./PhoneFrame";
 import { RailBar } from "./RailBar";
 import { ResultsCard } from "./ResultsCard";
-import { RocCard } from "./Roc";
 import { epochRail } from "./rail";
 import { SetupPanel } from "./SetupPanel";
+import { TestFigures } from "./TestFigures";
 import { durationWords } from "./time";
 
 interface Props {
@@ -87,8 +86,7 @@ function Charts({ model, cursor, now, silentSince, arriving }: Props) {
         height={HEIGHT}
       />
       <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} />
-      <ConfusionCard model={model} />
-      <RocCard model={model} />
+      <TestFigures model={model} />
     </>
   );
 }

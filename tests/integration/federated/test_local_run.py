@@ -169,7 +169,11 @@ def test_the_end_tells_the_test_and_its_curves(make_trainer: Make, small_source:
     final = complete["final_metrics"]
     assert (final["total_rounds"], final["total_epochs"], final["test_num_samples"]) == (2, 4, 36)
     assert {"best_round", "best_val_recall", "best_val_loss", "duration_seconds", "test_auroc"} <= final.keys()
-    assert sum(curves["confusion"].values()) == 36
+    assert sum(curves["confusion"].values()) == sum(curves["bin_n"]) == 36
+    assert "client_id" not in curves, "the server's own test split; no hospital adds to it"
+    assert len(set(curves["hardest"])) == 24
+    assert curves["brier"] >= 0
+    assert len(curves["pr_recall"]) == len(curves["pr_precision"]) >= 2
     assert results["status"] == "completed"
     assert results["final_metrics"]["test_auroc"] == pytest.approx(final["test_auroc"])
     assert json.loads(json.dumps(results, allow_nan=False)) == results

@@ -314,7 +314,7 @@ def test_no_log_call_raises_and_the_journal_stays_whole(
     logger.log_round_aggregated(epoch, metrics, epoch, metrics)
     logger.log_client_failed(epoch, epoch, epoch)
     logger.log_alert(epoch, epoch, epoch)
-    logger.log_test_curves(metrics, epoch, metrics, metrics)
+    logger.log_test_curves(metrics, epoch, metrics, metrics, chosen=metrics, bin_n=metrics, brier=epoch, hardest=epoch)
     logger.log_run_start(config=metrics, total_epochs=epoch)
     logger.log_training_cancelled(epoch, epoch)
     logger.log_training_error(epoch, epoch)
