@@ -47,7 +47,7 @@ def ship(
     ] = None,
     ledger: LedgerDir = None,
     obey: Annotated[
-        bool, typer.Option(help="Whether trainings here stop when the server says that their run does.")
+        bool, typer.Option(help="Whether trainings here stop, wait and go on when the server says that their run does.")
     ] = True,
     print_release: Annotated[
         bool,

@@ -15,17 +15,21 @@ from federated_pneumonia_detection.progress import clock
 from federated_pneumonia_detection.progress.reading import read_small
 from federated_pneumonia_detection.progress.slug import slug
 
-__all__ = ["GoOn", "Pause", "clear", "go_on", "pause_of", "pause_path", "request_pause", "resumed_by"]
+__all__ = ["GoOn", "Pause", "clear", "go_on", "pause_of", "pause_path", "request_pause", "resumed_by", "word_of"]
 
 _LONGEST = 65_536
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Somebody asked a run to wait: why, who, and when."""
+    """Somebody asked a run to wait: why, who, and when.
+
+    `shipped` is one that came from a server with a shipper's answer, and goes when that server says so.
+    """
 
     reason: str | None = None
     by: str | None = None
     timestamp: str = ""
+    shipped: bool = False
 
 
 class GoOn(msgspec.Struct, frozen=True):
@@ -45,7 +49,12 @@ def _go_on_path(log_dir: str | os.PathLike[str], run_id: str) -> Path:
 
 
 def request_pause(
-    log_dir: str | os.PathLike[str], run_id: str, *, reason: str | None = None, by: str | None = None
+    log_dir: str | os.PathLike[str],
+    run_id: str,
+    *,
+    reason: str | None = None,
+    by: str | None = None,
+    shipped: bool = False,
 ) -> None:
     """Ask the run to wait; whoever asked first is who asked.
 
@@ -53,7 +62,7 @@ def request_pause(
         OSError: the request could not be written.
     """
     if pause_of(log_dir, run_id) is None:
-        _put(pause_path(log_dir, run_id), Pause(reason, by, clock.now()))
+        _put(pause_path(log_dir, run_id), Pause(reason, by, clock.now(), shipped))
 
 
 def go_on(log_dir: str | os.PathLike[str], run_id: str, *, by: str | None = None) -> bool:
@@ -90,11 +99,16 @@ def pause_of(log_dir: str | os.PathLike[str], run_id: str) -> Pause | None:
 
 def resumed_by(log_dir: str | os.PathLike[str], run_id: str, pause: Pause) -> str | None:
     """Who took the request away; `None` where nobody said so."""
+    said = word_of(log_dir, run_id)
+    return said.by if said is not None and said.timestamp >= pause.timestamp else None
+
+
+def word_of(log_dir: str | os.PathLike[str], run_id: str) -> GoOn | None:
+    """The word of whoever let the run go on last. Never raises."""
     try:
-        said = msgspec.json.decode(read_small(_go_on_path(log_dir, run_id), _LONGEST), type=GoOn)
+        return msgspec.json.decode(read_small(_go_on_path(log_dir, run_id), _LONGEST), type=GoOn)
     except (OSError, ValueError, RecursionError):
         return None
-    return said.by if said.timestamp >= pause.timestamp else None
 
 
 def clear(log_dir: str | os.PathLike[str], run_id: str) -> None:

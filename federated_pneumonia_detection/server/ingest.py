@@ -24,6 +24,7 @@ from federated_pneumonia_detection.hub.wording import duration_words
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.exits import Exit
 from federated_pneumonia_detection.progress.framing import JournalHeader
+from federated_pneumonia_detection.progress.pause import pause_of, word_of
 from federated_pneumonia_detection.server.access.security import require
 from federated_pneumonia_detection.server.access.tokens import Caller
 from federated_pneumonia_detection.server.openapi import Answers, answers, refuses
@@ -147,8 +148,9 @@ def _wish(service: Service, header: JournalHeader, state: WriterState) -> Wish |
     """What is wished of the writer of a journal: only one that lives can hear."""
     if state != "alive":
         return None
-    asked = CancelWatch(service.settings.log_dir, header.run_id).asked()
-    return wish_of(service.hub.run(header.run_id), asked)
+    log_dir, run_id = service.settings.log_dir, header.run_id
+    asked = CancelWatch(log_dir, run_id).asked()
+    return wish_of(service.hub.run(run_id), asked, pause_of(log_dir, run_id) or word_of(log_dir, run_id))
 
 
 def _tell_of_its_clock(service: Service, header: JournalHeader, site: str, sent: str | None) -> None:

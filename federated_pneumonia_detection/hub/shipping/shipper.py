@@ -37,6 +37,7 @@ from federated_pneumonia_detection.progress.document import complete_dead
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.exits import Exits
 from federated_pneumonia_detection.progress.framing import Damage, JournalHeader, Line, decode_header, encode_line
+from federated_pneumonia_detection.progress.pause import go_on, pause_of, request_pause
 from federated_pneumonia_detection.progress.reading import Gap, JournalReader
 
 __all__ = ["Shipper", "Transport"]
@@ -53,6 +54,7 @@ _BUSY_S = 30.0
 # A ward of many trainings is vouched for by so many requests a second, and each at least so often.
 _VOUCHES_A_SECOND = 5.0
 _RARELY_S = 15.0
+_WAITING_S = 0.5
 
 _SEEN: dict[liveness.State, WriterState] = {liveness.State.ALIVE: "alive", liveness.State.DEAD: "dead"}
 
@@ -147,6 +149,8 @@ class Shipper:
         self._state = state
         self._gate = gate
         self._back_off = BackOff(random or Random())
+        # Runs that wait because the server said so: they say nothing by themselves, and are asked for often.
+        self._waiting: set[str] = set()
         self._exits = Exits()
         self._journals: dict[str, _Journal] = {}
         self._not_ours: dict[str, tuple[int, int]] = {}
@@ -343,7 +347,8 @@ class Shipper:
             self._dirty.add(journal.path)
         living = [one for one in self._journals.values() if one.state is liveness.State.ALIVE]
         for journal in living:
-            journal.outbox.vouch_every_s = min(_RARELY_S, max(VOUCH_EVERY_S, len(living) / _VOUCHES_A_SECOND))
+            at_least = _WAITING_S if journal.header.run_id in self._waiting else VOUCH_EVERY_S
+            journal.outbox.vouch_every_s = min(_RARELY_S, max(at_least, len(living) / _VOUCHES_A_SECOND))
         if has_died and self._has_looked:
             # Whoever of us opens a directory completes the documents of those who cannot do it any more.
             self._has_completed = True
@@ -437,7 +442,7 @@ class Shipper:
         if outbox.rewinds > _REWINDS_IN_A_ROW:
             self._retry_at = now + self._back_off.failed()
         self._dirty.add(journal.path)
-        if isinstance(answer, Acked) and answer.wish is not None and self._obeys:
+        if isinstance(answer, Acked) and batch.state == "alive" and self._obeys:
             self._heed(journal, answer.wish)
         if not isinstance(answer, Acked) and outbox.skips > skips:
             self._tell(f"{journal.name}: a message is left out, the server does not take it: {_words(answer)}")
@@ -445,17 +450,41 @@ class Shipper:
             journal.told = True
             self._tell_end(journal)
 
-    def _heed(self, journal: _Journal, wish: Wish) -> None:
+    def _heed(self, journal: _Journal, wish: Wish | None) -> None:
         """Leave what the server wishes where the training looks for it; one that has ended is asked nothing."""
-        run_id = journal.header.run_id
-        if journal.state is not liveness.State.ALIVE or cancel_path(self._directory, run_id).exists():
+        if journal.state is not liveness.State.ALIVE:
             return
         try:
-            request_cancel(self._directory, run_id, reason=wish.reason, by=wish.by)
+            told = self._left_here(journal.header.run_id, wish)
         except OSError as error:
-            self._tell(f"{journal.name} is asked to stop, which cannot be left here ({error.strerror or error})")
+            what = "go on" if wish is None or wish.what == "go_on" else wish.what
+            self._tell(f"{journal.name} is asked to {what}, which cannot be left here ({error.strerror or error})")
             return
-        self._tell(f"{journal.name}: asked to stop by {wish.by or 'the server'}: {wish.reason or 'no reason given'}")
+        if told is not None:
+            by = wish.by if wish is not None and wish.by else "the server"
+            reason = f": {wish.reason or 'no reason given'}" if wish is not None and wish.what != "go_on" else ""
+            self._tell(f"{journal.name}: {told} by {by}{reason}")
+
+    def _left_here(self, run_id: str, wish: Wish | None) -> str | None:
+        """Write what is wished beside the journals, or take it away; what was done, where something was."""
+        if wish is not None and wish.what == "stop":
+            if cancel_path(self._directory, run_id).exists():
+                return None
+            request_cancel(self._directory, run_id, reason=wish.reason, by=wish.by)
+            return "asked to stop"
+        standing = pause_of(self._directory, run_id)
+        if wish is not None and wish.what == "pause":
+            self._waiting.add(run_id)
+            if standing is not None:
+                return None
+            request_pause(self._directory, run_id, reason=wish.reason, by=wish.by, shipped=True)
+            return "asked to wait"
+        self._waiting.discard(run_id)
+        # Who was asked to wait by somebody here waits for that somebody.
+        if standing is None or not standing.shipped:
+            return None
+        go_on(self._directory, run_id, by=None if wish is None else wish.by)
+        return "let go on"
 
     def _handed_over(self, journal: _Journal, batch: Batch) -> Answer:
         if journal.passage is not None and self._gate is not None:

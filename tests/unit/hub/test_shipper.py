@@ -23,6 +23,7 @@ from federated_pneumonia_detection.hub.watch import PollingWatch
 from federated_pneumonia_detection.progress.cancel import CancelWatch
 from federated_pneumonia_detection.progress.framing import Line
 from federated_pneumonia_detection.progress.liveness import State
+from federated_pneumonia_detection.progress.pause import pause_of, request_pause, resumed_by
 from federated_pneumonia_detection.progress.reading import JournalReader
 from federated_pneumonia_detection.server.access.limits import Allowance
 
@@ -472,6 +473,31 @@ def test_what_the_server_wishes_lies_beside_the_journal_while_its_writer_lives(s
     assert "a of run: asked to stop by Ada: enough" in site.told
     site.go_on(10)
     assert sum("asked to stop" in words for words in site.told) == 1
+
+
+def test_a_training_waits_as_long_as_the_server_says_so_and_goes_on_by_its_word(site: Site) -> None:
+    hospital = site.hospital()
+    hospital.say("said")
+    site.hub.instead = lambda batch: Acked(len(batch.lines), Wish("pause", "the card is needed", "Ada"))
+    site.go_on(1)
+    found = pause_of(site.directory, "run")
+    assert found is not None
+    assert (found.reason, found.by) == ("the card is needed", "Ada")
+    site.hub.instead = lambda batch: Acked(len(batch.lines), Wish("go_on", by="Bob"))
+    # It says nothing while it waits: the shipper asks for it.
+    site.go_on(1)
+    assert pause_of(site.directory, "run") is None
+    assert resumed_by(site.directory, "run", found) == "Bob"
+    assert "a of run: asked to wait by Ada: the card is needed" in site.told
+    assert "a of run: let go on by Bob" in site.told
+
+
+def test_a_training_that_somebody_here_asked_to_wait_waits_for_somebody_here(site: Site) -> None:
+    request_pause(site.directory, "run", by="the ward")
+    site.hospital().say("said")
+    site.hub.instead = lambda batch: Acked(len(batch.lines), Wish("go_on", by="Bob"))
+    site.go_on(3)
+    assert pause_of(site.directory, "run") is not None
 
 
 def test_one_that_has_died_is_asked_nothing(site: Site) -> None:

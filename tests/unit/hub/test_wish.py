@@ -1,4 +1,4 @@
-"""What a server wishes of trainings elsewhere: that they stop when their run does, and nothing else."""
+"""What a server wishes of trainings elsewhere: that they stop, wait and go on when their run does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from federated_pneumonia_detection.hub.shipping.wish import Wish, wish_of
 from federated_pneumonia_detection.hub.state import End, RunState
 from federated_pneumonia_detection.progress.cancel import Cancel
+from federated_pneumonia_detection.progress.pause import GoOn, Pause
 
 NOW = "2026-11-26T01:00:00+00:00"
 
@@ -38,3 +39,16 @@ def test_an_end_of_the_run_is_told_to_those_who_still_train(status: str, wish: W
 
 def test_where_nobody_leads_one_clients_end_is_not_the_others() -> None:
     assert wish_of(RunState("run", status="failed", end=End("failed", NOW)), None) is None
+
+
+def test_whoever_is_to_wait_is_told_so_and_who_let_them_go_on() -> None:
+    run = RunState("run", status="running", led=True)
+    assert wish_of(run, None, Pause("the card is needed", "Ada")) == Wish("pause", "the card is needed", "Ada")
+    assert wish_of(run, None, GoOn("Bob")) == Wish("go_on", by="Bob")
+
+
+def test_a_stop_goes_before_a_pause() -> None:
+    run = RunState("run", status="running", led=True)
+    assert wish_of(run, Cancel("enough", "Ada"), Pause(by="Bob")) == Wish("stop", "enough", "Ada")
+    ended = RunState("run", status="cancelled", led=True, end=End("cancelled", NOW), stopped_by="Ada")
+    assert wish_of(ended, None, Pause(by="Bob")) == Wish("stop", None, "Ada")
