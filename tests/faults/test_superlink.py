@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from federation import Laptop, started, wait_until
+from federation import Laptop, lives, started, wait_until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -43,20 +43,39 @@ def _said(laptop: Laptop, run_id: str, kind: str) -> list[dict[str, Any]]:
     return [message for message in laptop.messages(run_id) if message["type"] == kind]
 
 
-def test_a_stop_at_the_server_reaches_each_hospital_at_its_next_batch(up: Laptop) -> None:
-    run_id = up.start_run(local_epochs=200)
-    wait_until(lambda: _trains(up, run_id), "both train")
+def test_a_stop_at_the_server_reaches_each_hospital_at_its_next_batch_and_leaves_no_process(up: Laptop) -> None:
+    run_id = up.start_run(num_rounds=2, local_epochs=4)
+    wait_until(lambda: _said(up, run_id, "round_aggregated"), "a round is kept")
+    wait_until(lambda: any(m["round"] == 2 for m in _said(up, run_id, "local_epoch")), "the second trains")
+    its = [*up.processes_of("flwr-clientapp"), *up.processes_of("flwr-serverapp")]
+    assert len(its) >= 2
     began = time.monotonic()
     with httpx.Client(base_url=up.url) as http:
         assert http.post(f"/api/runs/{run_id}/cancel", json={"by": "Ada", "reason": "enough"}).status_code == 202
     wait_until(lambda: up.ended(run_id), "the run has ended")
-    wait_until(
-        lambda: all("training_cancelled" in _own(up, client, run_id) for client in ("client_0", "client_1")),
-        "each hospital has stopped",
-        15,
-    )
+    wait_until(lambda: not any(map(lives, its)), "none of its processes is left", 15)
     assert time.monotonic() - began < 15
     assert '"by":"Ada"' in _own(up, "client_0", run_id)
+    (end,) = [m for m in up.messages(run_id) if m["type"] == "training_cancelled" and "client_id" not in m]
+    assert (end["by"], end["reason"]) == ("Ada", "enough")
+    with httpx.Client(base_url=up.url) as http:
+        assert http.post(f"/api/runs/{run_id}/resume", json={}).status_code == 202, "its checkpoint is there"
+    wait_until(lambda: up.ended(run_id), "the run has ended", 400)
+    assert up.state(run_id)["status"] == "completed"
+
+
+def test_a_pause_reaches_each_hospital_in_the_middle_of_a_round_and_so_does_its_end(up: Laptop) -> None:
+    run_id = up.start_run(local_epochs=200)
+    wait_until(lambda: _trains(up, run_id), "both train")
+    both = ("client_0", "client_1")
+    with httpx.Client(base_url=up.url, timeout=30) as http:
+        assert http.post(f"/api/runs/{run_id}/pause", json={"by": "Ada"}).status_code == 202
+        wait_until(lambda: all('"training_paused"' in _own(up, c, run_id) for c in both), "each waits", 10)
+        assert up.state(run_id)["condition"] == "paused"
+        assert up.state(run_id)["sentence"].startswith("Paused by Ada")
+        assert http.post(f"/api/runs/{run_id}/resume", json={"by": "Bob"}).status_code == 202
+    wait_until(lambda: all('"training_resumed"' in _own(up, c, run_id) for c in both), "each goes on", 10)
+    assert '"by":"Bob"' in _own(up, "client_1", run_id)
 
 
 def test_the_round_goes_on_without_the_shippers(up: Laptop) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,16 @@ class Laptop:
 
     def process_of(self, program: str, name: str = "") -> psutil.Process:
         """One of Flower's programs, by a word that its command line holds."""
-        lines = ((process, " ".join(process.cmdline())) for process in self.processes())
-        return next(process for process, line in lines if program in line and name in line)
+        return self.processes_of(program, name)[0]
+
+    def processes_of(self, program: str, name: str = "") -> list[psutil.Process]:
+        """All of Flower's programs of that kind."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):  # it ended between the two looks
+                line = " ".join(process.cmdline())
+                found += [process] if program in line and name in line else []
+        return found
 
 
 def lives(process: psutil.Process) -> bool:

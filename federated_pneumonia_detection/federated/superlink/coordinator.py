@@ -10,9 +10,11 @@ from flwr.serverapp import Grid, ServerApp
 
 from federated_pneumonia_detection.federated.environment import quiet
 from federated_pneumonia_detection.federated.errors import FederatedError, RunCancelled, SuperLinkLost
+from federated_pneumonia_detection.federated.superlink.leaving import leave_within
 from federated_pneumonia_detection.federated.superlink.signals import Signalled, heard
 from federated_pneumonia_detection.federated.superlink.ticket import Desk, Result, Ticket
 from federated_pneumonia_detection.federated.superlink.watchful_grid import WatchfulGrid
+from federated_pneumonia_detection.progress.cancel import CancelWatch
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.training.going_on import GoingOn
@@ -36,16 +38,22 @@ def main(grid: Grid, context: Context) -> None:
         with heard(), quiet():
             result = Result(_run(grid, desk.ticket()), status="completed")
     except RunCancelled as cancelled:
-        desk.end(Result(error=str(cancelled), status="cancelled"))
+        _end(desk, Result(error=str(cancelled), status="cancelled"))
         raise
     except Signalled as signalled:
-        desk.end(Result(error=str(signalled)))
+        _end(desk, Result(error=str(signalled)))
         raise FederatedError(str(signalled)) from None
     except Exception as error:
         lines = str(error).strip().splitlines()
-        desk.end(Result(error=lines[0] if lines else type(error).__name__))
+        _end(desk, Result(error=lines[0] if lines else type(error).__name__))
         raise
     desk.end(result)
+
+
+def _end(desk: Desk, result: Result) -> None:
+    """Say how it ended, and be gone soon: the SuperLink need not hear of a run that is over."""
+    desk.end(result)
+    leave_within()
 
 
 def _run(grid: Grid, ticket: Ticket) -> dict[str, object]:
@@ -74,6 +82,9 @@ def _run(grid: Grid, ticket: Ticket) -> dict[str, object]:
             try:
                 run.rounds(WatchfulGrid(grid))
             except Signalled as signalled:
+                asked = CancelWatch(ticket.log_dir, ticket.run_id).asked()
+                if asked is not None and not signalled.orphaned:
+                    raise RunCancelled(asked.reason, asked.by) from None
                 raise _what_it_means(signalled, run.rounds_done, ticket.run_id) from None
 
     return coordination.run(ticket.source, carry)

@@ -26,8 +26,8 @@ _ASK_S = 5.0
 _BEGINS_WITHIN_S = 180.0
 """How long the SuperLink may take to start a run's server app: its launcher may have died, which it does not notice."""
 
-_OBEYS_WITHIN_S = 12.0
-"""How long a run that was asked to stop may take, before Flower is asked to end it."""
+_OBEYS_WITHIN_S = (4.0, 8.0)
+"""How long a run that was asked to stop may take, before its server app is signalled, and before it is killed."""
 
 
 def run_superlink(federation_dir: Path, ticket: Ticket) -> dict[str, Any]:
@@ -79,6 +79,7 @@ def _follow(flower: Flower, number: int, desk: Desk, watch: CancelWatch) -> Resu
     """Wait for the result; where none can come any more, say why."""
     begun, next_ask = time.monotonic(), time.monotonic() + _ASK_S
     asked_at: float | None = None
+    signals = [(_OBEYS_WITHIN_S[0], signal.SIGTERM), (_OBEYS_WITHIN_S[1], signal.SIGKILL)]
     while (result := desk.result()) is None:
         time.sleep(_LOOK_S)
         now = time.monotonic()
@@ -92,9 +93,11 @@ def _follow(flower: Flower, number: int, desk: Desk, watch: CancelWatch) -> Resu
             )
         if asked_at is None and watch.asked() is not None:
             asked_at = now
-        if asked_at is not None and now - asked_at > _OBEYS_WITHIN_S:
-            asked_at = now
-            flower.stop(number)
+        if asked_at is not None and signals and now - asked_at > signals[0][0]:
+            # By its own process: Flower tells an app of a stop at its next heartbeat, half a minute later.
+            desk.end_server(signals.pop(0)[1])
+            if not signals:
+                flower.stop(number)
         if now < next_ask:
             continue
         next_ask = now + _ASK_S

@@ -15,10 +15,12 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from federated_pneumonia_detection.federated.names import answer_who, begun_run
 from federated_pneumonia_detection.federated.records import Site
+from federated_pneumonia_detection.federated.reply_metrics import config_of
+from federated_pneumonia_detection.federated.superlink.leaving import ends_when_asked
 from federated_pneumonia_detection.federated.superlink.signals import Signalled, heard
 from federated_pneumonia_detection.federated.superlink.watchful_grid import IDLE
 from federated_pneumonia_detection.progress import liveness
-from federated_pneumonia_detection.progress.cancel import clear, request_cancel
+from federated_pneumonia_detection.progress.cancel import CancelWatch, clear, request_cancel
 from federated_pneumonia_detection.progress.errors import NotAJournal
 from federated_pneumonia_detection.progress.framing import decode_header
 
@@ -54,8 +56,9 @@ def _inner(message: Message, context: Context) -> Message:
     from federated_pneumonia_detection.federated.client_app import build_client_app
     from federated_pneumonia_detection.training.devices import torch_threads
 
+    log_dir, run_id = Site.of(context).log_dir, str(config_of(message).get("run-id", ""))
     try:
-        with heard(), torch_threads(None):
+        with heard(), torch_threads(None), ends_when_asked(log_dir, run_id):
             return build_client_app(mods=[_tell_why_it_ends])(message, context)
     except Signalled:
         # Nobody is there to take an answer.
@@ -72,6 +75,9 @@ def _tell_why_it_ends(message: Message, context: Context, call_next: ClientAppCa
         if (progress := current_progress()) is not None:
             if signalled.orphaned:
                 progress.error("this hospital's SuperNode ended in the middle of the round")
+            elif (asked := CancelWatch(progress.logger.log_dir, str(progress.logger.run_id)).asked()) is not None:
+                progress.logger.log_training_cancelled(asked.reason, asked.by)
+                progress.round_num = None
             else:
                 progress.logger.log_alert("info", "Stopped", "the SuperLink ended the run")
                 progress.round_num = None

@@ -7,6 +7,7 @@ the end, `superlink-result.json`.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,6 +110,13 @@ class Desk:
         """Whether the run's server app lives; `None` before it began."""
         process = _read(self.path / "superlink-process.json", _Process)
         return None if process is None else process_lives(process.pid, process.start)
+
+    def end_server(self, number: int) -> None:
+        """Send the run's server app a signal; nothing happens where it does not live."""
+        process = _read(self.path / "superlink-process.json", _Process)
+        if process is not None and process_lives(process.pid, process.start):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process.pid, number)
 
     def end(self, result: Result) -> None:
         """Say how it ended."""
