@@ -210,6 +210,7 @@ def _run(name: str, command: list[str], environment: dict[str, str], output: Pat
     import signal
     import time
 
+    from federated_pneumonia_detection.federated.superlink.commands import LAUNCHER
     from federated_pneumonia_detection.federated.superlink.processes import Processes, Program
 
     ended_by = signal.SIGINT
@@ -224,7 +225,7 @@ def _run(name: str, command: list[str], environment: dict[str, str], output: Pat
     output.unlink(missing_ok=True)
     processes = Processes(lambda words: typer.echo(f"fpd: {printable(_in_words(words, output))} ({output})", err=True))
     try:
-        processes.start(Program(name, command, output, environment, again=False))
+        processes.start(Program(name, command, output, environment, again=False, launcher=LAUNCHER))
         while processes.any_runs():
             processes.look_after()
             time.sleep(0.2)

@@ -17,6 +17,7 @@ from federated_pneumonia_detection.cli.errors import CANCELLED, FAILED
 from federated_pneumonia_detection.cli.lines import PHANTOMS, printable
 from federated_pneumonia_detection.federated.roster import client_name
 from federated_pneumonia_detection.federated.superlink.commands import (
+    LAUNCHER,
     environment,
     superlink_command,
     supernode_command,
@@ -108,6 +109,7 @@ class Laptop:
                 superlink_command(federation, _HOST, port),
                 self._directory / "superlink.log",
                 environment(federation.flower_home),
+                launcher=LAUNCHER,
             )
         )
         url = self._serve(source)
@@ -187,7 +189,9 @@ class Laptop:
             port=_free(0),
             node_config=config,
         )
-        self._processes.start(Program(f"{name}'s SuperNode", command, place / "supernode.log", environment(home)))
+        self._processes.start(
+            Program(f"{name}'s SuperNode", command, place / "supernode.log", environment(home), launcher=LAUNCHER)
+        )
 
     def _place(self, name: str) -> Path:
         return self._directory / "hospitals" / name

@@ -152,3 +152,22 @@ def test_a_key_that_was_not_admitted_is_turned_away_in_words(up: Laptop, tmp_pat
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "the SuperLink does not admit this key" in done.stderr
+
+
+def test_a_launcher_that_died_unnoticed_is_told_and_the_next_run_begins(up: Laptop) -> None:
+    run_id = up.start_run(local_epochs=60)
+    wait_until(lambda: _trains(up, run_id), "both train")
+    supernode = up.process_of("flower-supernode", 'client-id="client_1"')
+    (launcher,) = [p for p in up.processes_of("flower-superexec") if p.ppid() == supernode.pid]
+    launcher.kill()
+    wait_until(lambda: "client_1" in str(up.state(run_id)["sentence"]).split("(")[0], "the run says so", 5)
+    assert "failed" in up.state(run_id)["sentence"] or "died" in up.state(run_id)["sentence"]
+    wait_until(lambda: "client_1's SuperNode: started again" in up.text(), "it is back", 30)
+    up.stop_all()
+    superlink = up.process_of("flower-superlink")
+    (launcher,) = [p for p in up.processes_of("flower-superexec") if p.ppid() == superlink.pid]
+    launcher.kill()
+    run_id = up.start_run()
+    wait_until(lambda: "SuperLink: started again" in up.text(), "it is back", 30)
+    wait_until(lambda: up.ended(run_id), "the run has ended", 300)
+    assert up.state(run_id)["status"] in ("completed", "failed")

@@ -13,7 +13,10 @@ from flwr.app.user_config import UserConfigValue
 from federated_pneumonia_detection.federated.errors import EngineMissing
 from federated_pneumonia_detection.federated.superlink.directory import Federation
 
-__all__ = ["environment", "node_config_argument", "program", "superlink_command", "supernode_command"]
+__all__ = ["LAUNCHER", "environment", "node_config_argument", "program", "superlink_command", "supernode_command"]
+
+LAUNCHER = "flower-superexec"
+"""What SuperLink and SuperNode start their apps by; neither notices when it is gone."""
 
 _POLL_S = "0.1"
 """How often Flower's SuperExec looks for work; its own default is a second."""

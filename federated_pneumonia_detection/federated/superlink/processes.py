@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from federated_pneumonia_detection.progress.liveness import pid_start, process_lives
+
 __all__ = ["Processes", "Program"]
 
 _LOOK_S = 0.05
@@ -33,6 +35,7 @@ class Program:
         environment: all of it; `None` for ours.
         polite_s: how long it may take to end when it is asked to.
         again: whether it is started again when it ends by itself.
+        launcher: a word in the command line of a child without which it does nothing, and whose end it does not notice.
     """
 
     name: str
@@ -41,11 +44,13 @@ class Program:
     environment: Mapping[str, str] | None = None
     polite_s: float = 3.0
     again: bool = True
+    launcher: str | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float | None = None
     wait_s: float = _AGAIN_AFTER_S[0]
     groups: set[int] = field(default_factory=set)
+    launched_by: tuple[int, int | None] | None = None
 
     def start(self) -> None:
         """Start it.
@@ -65,11 +70,21 @@ class Program:
             )
         self.groups.add(self.process.pid)
         self.started_at, self.start_at = time.monotonic(), None
+        self.launched_by = None
 
     @property
     def is_running(self) -> bool:
         """Whether it runs."""
         return self.process is not None and self.process.poll() is None
+
+    def has_lost_its_launcher(self) -> bool:
+        """Whether the child that it needs was there, and is gone. Where the system does not tell of children: no."""
+        if self.launcher is None or self.process is None or not self.is_running:
+            return False
+        if self.launched_by is None:
+            self.launched_by = _child_of(self.process.pid, self.launcher)
+            return False
+        return not process_lives(*self.launched_by)
 
     def last_words(self) -> str:
         """The last line it printed."""
@@ -113,6 +128,12 @@ class Processes:
         """Look once: who ended is told of, and started again after a while."""
         now = time.monotonic()
         for program in self._programs:
+            if program.has_lost_its_launcher() and program.process is not None:
+                self._tell(
+                    f"{program.name} has lost its launcher ({program.launcher}), and can start nothing: it is ended"
+                )
+                program.signal_group(signal.SIGKILL)
+                program.process.wait()
             if program.is_running or program.process is None:
                 continue
             if program.start_at is not None:
@@ -160,3 +181,16 @@ class Processes:
 
 def _ended(code: int) -> str:
     return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _child_of(pid: int, word: str) -> tuple[int, int | None] | None:
+    """A child whose command line holds `word`: its number, and when it started."""
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (OSError, ValueError):  # it has just ended, or there is no such file here
+        return None
+    for child in children:
+        with suppress(OSError):
+            if word.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
+                return child, pid_start(child)
+    return None

@@ -85,3 +85,39 @@ def test_who_dies_is_told_of_and_started_again(
         assert told[1] == "one: started again"
     finally:
         processes.end()
+
+
+def test_who_has_lost_the_child_that_does_its_work_is_told_of_and_started_again(
+    tmp_path: Path, told: list[str], wait_until: Callable[..., None]
+) -> None:
+    processes = Processes(told.append)
+    program = processes.start(
+        Program("one", [sys.executable, "-c", _PARENT], tmp_path / "log", wait_s=0.2, launcher="deaf-child")
+    )
+    command = [sys.executable, "-c", _PARENT.replace("deaf])", 'deaf, "deaf-child"])')]
+    program.command = command
+    child = int(_printed(program, wait_until))
+    processes.look_after()
+    assert told == [], "without such a child nothing was lost"
+    psutil.Process(child).kill()
+    processes.look_after()
+    assert told == []
+    assert program.process is not None
+    program.process.kill()
+
+    def is_there() -> bool:
+        processes.look_after()
+        return program.launched_by is not None
+
+    wait_until(is_there, "it was started again, with such a child")
+    assert program.launched_by is not None
+    told.clear()
+    psutil.Process(program.launched_by[0]).kill()
+
+    def again() -> bool:
+        processes.look_after()
+        return "one: started again" in told
+
+    wait_until(again, "it is started again", timeout_s=5)
+    assert told[0] == "one has lost its launcher (deaf-child), and can start nothing: it is ended"
+    processes.end()
