@@ -28,6 +28,7 @@ from federated_pneumonia_detection.hub.state import (
     is_lost,
 )
 from federated_pneumonia_detection.hub.times import before, earlier, later, seconds
+from federated_pneumonia_detection.hub.waits import with_wait
 
 __all__ = ["KEY_METRICS", "Folding", "fold", "fold_all"]
 
@@ -419,6 +420,8 @@ class Folding:
 
     def _paused(self, message: Mapping[str, Any], client_id: str | None, time: str) -> None:
         run = self._run
+        if client_id is None:
+            run.waits = with_wait(run.waits, time, False)
         if client_id is not None or (run.resumed is not None and not before(run.resumed, time)):
             return
         if run.paused is None or before(run.paused, time):
@@ -429,6 +432,7 @@ class Folding:
         if client_id is not None:
             return
         run.resumed = later(run.resumed, time)
+        run.waits = with_wait(run.waits, time, True)
         if run.paused is not None and not before(time, run.paused):
             run.paused = run.paused_by = None
 

@@ -13,6 +13,7 @@ from federated_pneumonia_detection.hub.fold_part import ENDS, Part, end_of
 from federated_pneumonia_detection.hub.fold_withheld import Withholding
 from federated_pneumonia_detection.hub.state import ClientFields, ClientState, Pace
 from federated_pneumonia_detection.hub.times import before, later, seconds
+from federated_pneumonia_detection.hub.waits import with_wait
 
 __all__ = ["HUB_SAYS", "ClientFolding", "Pacing", "end_of", "more", "newest"]
 
@@ -89,9 +90,11 @@ class ClientFolding:
             self._part.end(message, round_, time)
             self._fell(message, type_, round_ or current, time)
         elif type_ == "training_paused":
+            client.waits = with_wait(client.waits, time, False)
             if client.resumed is None or before(client.resumed, time):
                 client.paused = later(client.paused, time)
         elif type_ == "training_resumed":
+            client.waits = with_wait(client.waits, time, True)
             client.resumed = later(client.resumed, time)
             client.paused = None if not before(time, client.paused) else client.paused
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from federated_pneumonia_detection.hub.fields import integer, mapping, text
 from federated_pneumonia_detection.hub.state import ClientFields, ClientRound, ClientState, End, Failure, RunStatus
 from federated_pneumonia_detection.hub.times import before, earlier, later, seconds
+from federated_pneumonia_detection.hub.waits import Waits, waited_s
 
 __all__ = ["ENDS", "Part", "end_of"]
 
@@ -83,7 +84,7 @@ class Part:
         client.started, client.began = (None, None) if newest is None else (newest.started, newest.began)
         client.sent_round = self._sent_round
         client.num_samples = self._samples
-        taken = [_took(one) for one in rounds]
+        taken = [_took(one, client.waits) for one in rounds]
         client.durations = tuple(s for s in taken if s is not None)[-_KEPT_DURATIONS:]
         failure = self._failure(client.round)
         client.failed_round = 0 if failure is None else failure.round or 0
@@ -148,6 +149,6 @@ def _weight(failure: Failure) -> tuple[int, bool, float, str, str]:
     return failure.round or 0, failure.own, -(seconds(failure.time) or 0.0), failure.error, failure.detail or ""
 
 
-def _took(one: ClientRound) -> float | None:
+def _took(one: ClientRound, waits: Waits) -> float | None:
     started, sent = seconds(one.started), seconds(one.sent)
-    return None if started is None or sent is None else max(0.0, sent - started)
+    return None if started is None or sent is None else max(0.0, sent - started - waited_s(waits, started, sent))

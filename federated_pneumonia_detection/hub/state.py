@@ -214,6 +214,8 @@ class ClientFields(msgspec.Struct):
     """Since when it waits because somebody asked it to; `None` while it does not."""
     resumed: str | None = None
     """When it last went on."""
+    waits: tuple[tuple[str, bool], ...] = ()
+    """When it began to wait (`false`) and went on (`true`), by its own clock, oldest first; at most forty."""
     pace: Pace = Pace()
     total_rounds: int | None = None
     num_samples: int | None = None
@@ -304,6 +306,8 @@ class RunFields(msgspec.Struct):
     """Who asked it to wait."""
     resumed: str | None = None
     """When it last went on after waiting."""
+    waits: tuple[tuple[str, bool], ...] = ()
+    """When it began to wait (`false`) and went on (`true`), oldest first; at most forty."""
     key_metric: str | None = None
     key_series: tuple[tuple[int, float | None], ...] = ()
     """The key metric over epochs or rounds, for a sparkline."""

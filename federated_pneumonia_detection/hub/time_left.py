@@ -7,6 +7,7 @@ from math import floor
 from federated_pneumonia_detection.hub.forecast import EarlyStop, Forecast, Open, Seen, forecast
 from federated_pneumonia_detection.hub.state import ClientState, RunState, ended, is_federated
 from federated_pneumonia_detection.hub.times import seconds
+from federated_pneumonia_detection.hub.waits import waited_s
 
 __all__ = ["time_left", "time_left_words"]
 
@@ -26,9 +27,9 @@ def time_left(state: RunState, at: float) -> Forecast | None:
         return None
     is_over = is_federated(state) and state.aggregated_round >= current
     began = next((seconds(span.opened) for span in state.spans if span.number == current), None)
-    elapsed = None if is_over or began is None else max(0.0, _steady(at) - began)
+    elapsed = None if is_over or began is None else _at_work(state, began, _steady(at))
     left = total - current + (0 if is_over else 1)
-    waiting = tuple(_open(client, at) for client in state.clients if _is_waited_for(state, client))
+    waiting = tuple(_open(state, client, at) for client in state.clients if _is_waited_for(state, client))
     return forecast(Seen(_durations(state, current), left, elapsed, waiting, _closings(state), _early_stop(state)))
 
 
@@ -85,14 +86,14 @@ def _durations(state: RunState, current: int) -> tuple[float, ...]:
         closed = span.closed if state.led else span.closed or span.sent
         done = (seconds(following.opened) if following else None) or seconds(closed)
         if is_finished and began is not None and done is not None:
-            found.append(max(0.0, done - began))
+            found.append(_at_work(state, began, done))
     return tuple(found)
 
 
 def _closings(state: RunState) -> tuple[float, ...]:
     """Seconds from a round's last sender to its aggregate."""
     times = ((seconds(span.sent), seconds(span.closed)) for span in state.spans)
-    return tuple(max(0.0, closed - sent) for sent, closed in times if sent is not None and closed is not None)
+    return tuple(_at_work(state, sent, closed) for sent, closed in times if sent is not None and closed is not None)
 
 
 def _is_waited_for(state: RunState, client: ClientState) -> bool:
@@ -100,9 +101,14 @@ def _is_waited_for(state: RunState, client: ClientState) -> bool:
     return client.round >= state.round > 0 and not done and client.end is None
 
 
-def _open(client: ClientState, at: float) -> Open:
+def _open(state: RunState, client: ClientState, at: float) -> Open:
     began = seconds(client.began)
-    return Open(client.durations, 0.0 if began is None else max(0.0, _steady(at) - began))
+    return Open(client.durations, 0.0 if began is None else _at_work(state, began, _steady(at)))
+
+
+def _at_work(state: RunState, since_s: float, until_s: float) -> float:
+    """Seconds between two times, without those in which the run was paused."""
+    return max(0.0, until_s - since_s - waited_s(state.waits, since_s, until_s))
 
 
 def _early_stop(state: RunState) -> EarlyStop | None:

@@ -8,6 +8,7 @@ import { byName, textOrEmpty, whole } from "./reading";
 import type { ClientState, Pace, RunState, Seen } from "./state";
 import { emptyClient } from "./state";
 import { before, earlier, later, seconds } from "./times";
+import { withWait } from "./waits";
 
 /** Said by the hub (or a server through it) about a run: signs of a hub's life, not of the run's. */
 export const HUB_SAYS: ReadonlySet<string> = new Set<KnownMessage["type"]>([
@@ -67,9 +68,11 @@ function clientAfter(client: ClientState, type: string, message: Said, time: str
   } else if (type === "step" && here) {
     changes.step = whole(message.step);
     changes.total_steps = whole(message.total_steps);
-  } else if (type === "training_paused" && (client.resumed === null || before(client.resumed, time))) {
-    changes.paused = later(client.paused, time);
+  } else if (type === "training_paused") {
+    changes.waits = withWait(client.waits, time, false);
+    if (client.resumed === null || before(client.resumed, time)) changes.paused = later(client.paused, time);
   } else if (type === "training_resumed") {
+    changes.waits = withWait(client.waits, time, true);
     changes.resumed = later(client.resumed, time);
     if (!before(time, client.paused)) changes.paused = null;
   }

@@ -7,6 +7,7 @@ import type { RunStatus, Said } from "./model";
 import { record, textOrEmpty, whole } from "./reading";
 import type { ClientRoundState, ClientState, EndState, FailureState } from "./state";
 import { before, earlier, later, seconds } from "./times";
+import { waitedS } from "./waits";
 
 export const ENDS: Readonly<Record<string, RunStatus>> = {
   training_complete: "completed",
@@ -88,7 +89,9 @@ function settled(client: ClientState): ClientState {
   const failure = failureOf(client);
   const durations = client.rounds.flatMap((one) => {
     const [begun, done] = [seconds(one.started), seconds(one.sent)];
-    return begun === null || done === null ? [] : [Math.max(0, done - begun)];
+    return begun === null || done === null
+      ? []
+      : [Math.max(0, done - begun - waitedS(client.waits, begun, done))];
   });
   const now = client.rounds.find((one) => one.number === client.round);
   return {

@@ -21,6 +21,7 @@ import { list, namesOf, number, record, textOrEmpty, whole } from "./reading";
 import type { EndState, RunState, Seen, Span, StageState, Values } from "./state";
 import { emptyState, isLost } from "./state";
 import { before, earlier, later, seconds } from "./times";
+import { withWait } from "./waits";
 
 type Handler = (state: RunState, message: Said, clientId: string | null, time: string) => RunState;
 
@@ -326,15 +327,21 @@ const end: Handler = (state, message, clientId, time) => {
   return { ...after, final_metrics: final, total_epochs: after.total_epochs || whole(final.total_epochs) };
 };
 
-const paused: Handler = (state, message, clientId, time) => {
+const paused: Handler = (before_, message, clientId, time) => {
+  if (clientId !== null) return before_;
+  const state: RunState = { ...before_, waits: withWait(before_.waits, time, false) };
   const isLate = state.resumed !== null && !before(state.resumed, time);
-  if (clientId !== null || isLate || (state.paused !== null && !before(state.paused, time))) return state;
+  if (isLate || (state.paused !== null && !before(state.paused, time))) return state;
   return { ...state, paused: time || null, paused_by: textOrEmpty(message.by) || null };
 };
 
 const resumed: Handler = (state, _message, clientId, time) => {
   if (clientId !== null) return state;
-  const after: RunState = { ...state, resumed: later(state.resumed, time) };
+  const after: RunState = {
+    ...state,
+    resumed: later(state.resumed, time),
+    waits: withWait(state.waits, time, true),
+  };
   return before(time, state.paused) ? after : { ...after, paused: null, paused_by: null };
 };
 

@@ -9,6 +9,7 @@
 import type { Forecast } from "./forecast";
 import type { RunStatus } from "./model";
 import { before } from "./times";
+import type { Waits } from "./waits";
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -153,6 +154,8 @@ export interface ClientState {
   readonly paused: string | null;
   /** When it last went on. */
   readonly resumed: string | null;
+  /** When it began to wait (`false`) and went on (`true`), oldest first. */
+  readonly waits: Waits;
   /** When the hub saw that its process is gone, and how that is told; a later sign of life makes it void. */
   readonly died: Seen | null;
   /** When the hub saw that its process is stopped by a signal; a later sign of life makes it void. */
@@ -247,6 +250,8 @@ export interface RunState {
   readonly paused_by: string | null;
   /** When it last went on after waiting. */
   readonly resumed: string | null;
+  /** When it began to wait (`false`) and went on (`true`), oldest first. */
+  readonly waits: Waits;
   readonly key_metric: string | null;
   readonly key_series: readonly (readonly [number, number | null])[];
   readonly n: number | null;
@@ -358,6 +363,7 @@ export function emptyState(runId: string): RunState {
     paused: null,
     paused_by: null,
     resumed: null,
+    waits: [],
     key_metric: null,
     key_series: [],
     n: null,
@@ -436,6 +442,7 @@ export function emptyClient(clientId: string): ClientState {
     lost: null,
     paused: null,
     resumed: null,
+    waits: [],
     withheld: [],
     rounds: [],
     failures: [],

@@ -4,6 +4,7 @@ import { ended } from "./fold.state";
 import { type Forecast, forecast, type Open, type Seen } from "./forecast";
 import type { ClientState, RunState } from "./state";
 import { seconds } from "./times";
+import { waitedS } from "./waits";
 import { isFederated, progressOf } from "./wording";
 
 /** What is left changes at most so often, in seconds. */
@@ -18,8 +19,10 @@ export function timeLeft(state: RunState, at: number): Forecast | null {
   return forecast({
     durations: durations(state, current),
     left: total - current + (isOver ? 0 : 1),
-    elapsed: isOver || began === null ? null : Math.max(0, steady(at) - began),
-    waiting: state.clients.filter((client) => isWaitedFor(state, client)).map((client) => open(client, at)),
+    elapsed: isOver || began === null ? null : atWork(state, began, steady(at)),
+    waiting: state.clients
+      .filter((client) => isWaitedFor(state, client))
+      .map((client) => open(state, client, at)),
     closing: closings(state),
     early: earlyStop(state),
   });
@@ -68,7 +71,7 @@ function durations(state: RunState, current: number): readonly number[] {
     const began = seconds(span.opened);
     const closed = state.led ? span.closed : (span.closed ?? span.sent);
     const done = seconds(spans.get(span.number + 1)?.opened) || seconds(closed);
-    return isFinished && began !== null && done !== null ? [Math.max(0, done - began)] : [];
+    return isFinished && began !== null && done !== null ? [atWork(state, began, done)] : [];
   });
 }
 
@@ -76,7 +79,7 @@ function durations(state: RunState, current: number): readonly number[] {
 function closings(state: RunState): readonly number[] {
   return state.spans.flatMap((span) => {
     const [sent, closed] = [seconds(span.sent), seconds(span.closed)];
-    return sent === null || closed === null ? [] : [Math.max(0, closed - sent)];
+    return sent === null || closed === null ? [] : [atWork(state, sent, closed)];
   });
 }
 
@@ -85,9 +88,14 @@ function isWaitedFor(state: RunState, client: ClientState): boolean {
   return client.round >= state.round && state.round > 0 && !done && client.end === null;
 }
 
-function open(client: ClientState, at: number): Open {
+function open(state: RunState, client: ClientState, at: number): Open {
   const began = seconds(client.began);
-  return { durations: client.durations, elapsed: began === null ? 0 : Math.max(0, steady(at) - began) };
+  return { durations: client.durations, elapsed: began === null ? 0 : atWork(state, began, steady(at)) };
+}
+
+/** Seconds between two times, without those in which the run was paused. */
+function atWork(state: RunState, sinceS: number, untilS: number): number {
+  return Math.max(0, untilS - sinceS - waitedS(state.waits, sinceS, untilS));
 }
 
 function earlyStop(state: RunState): Seen["early"] {
