@@ -161,6 +161,11 @@ class Client:
         """The metrics of a run as `csv` or `jsonl`."""
         yield self._ask("GET", f"/api/runs/{run_id}/export", params={"format": form}).content
 
+    def so_far(self, run_id: str) -> list[dict[str, Any]]:
+        """Every message of a run that is there now, all steps among them."""
+        lines = b"".join(self.export(run_id, "jsonl")).splitlines()
+        return [msgspec.json.decode(line) for line in lines if line]
+
     def messages(
         self, run_id: str, *, patience_s: float = 0, tell: Callable[[str], None] = lambda _: None
     ) -> Iterator[dict[str, Any] | None]:

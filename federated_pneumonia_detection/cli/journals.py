@@ -73,6 +73,12 @@ class Journals:
             raise NoSuchRun(run, self.log_dir, known)
         return _plain(self._states[run_id])
 
+    def so_far(self, run_id: str) -> list[_Message]:
+        """Every message of a run that is there now, merged by time."""
+        self._readers.clear()
+        self._states.clear()
+        return [message for message in self._read() if message["run_id"] == run_id]
+
     def messages(self, run_id: str) -> Iterator[_Message | None]:
         """Every message of a run, then live, merged by time; `None` when nothing came for half a second."""
         quiet_since = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +13,7 @@ from federated_pneumonia_detection.hub.axes import Axes, Axis, Place
 from federated_pneumonia_detection.hub.fields import integer, mapping, number, text
 from federated_pneumonia_detection.hub.stores.store import Step, Store, Stored
 
-__all__ = ["columns", "keep_extremes", "measurements"]
+__all__ = ["columns", "keep_extremes", "measured_fields", "measurements"]
 
 _PAGE = 2000
 # Which fields of a message are metrics, and the phase each one is of where the message has none of its own.
@@ -127,6 +127,14 @@ def measurements(message: Stored) -> Iterator[tuple[str, dict[str, Any], _Said]]
         metrics = mapping(getattr(said, field))
         if metrics or message.type == "epoch_end":
             yield (said.phase if isinstance(said.phase, str) else "") or phase, metrics, said
+
+
+def measured_fields(message: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each set of metrics that a message carries, a step among them, with the phase it is of."""
+    type_, phase = message.get("type"), text(message.get("phase"))
+    fields = (("metrics", ""),) if type_ == "step" else _MEASURED.get(type_) if isinstance(type_, str) else None
+    for field, its_phase in fields or ():
+        yield phase or its_phase, mapping(message.get(field))
 
 
 def step_measurement(step: Step) -> _Measured:

@@ -1,0 +1,21 @@
+"""The public names and where they come from, for type checkers and editors; at run time each is loaded at first use."""
+
+from federated_pneumonia_detection.federated import FederatedMetricsCollector as FederatedMetricsCollector
+from federated_pneumonia_detection.federated import FederatedTrainer as FederatedTrainer
+from federated_pneumonia_detection.federated import current_progress as current_progress
+from federated_pneumonia_detection.federated import progress_mod as progress_mod
+from federated_pneumonia_detection.federated import watch_batches as watch_batches
+from federated_pneumonia_detection.federated import watch_strategy as watch_strategy
+from federated_pneumonia_detection.hub import ConnectionManager as ConnectionManager
+from federated_pneumonia_detection.notebook import Run as Run
+from federated_pneumonia_detection.notebook import run as run
+from federated_pneumonia_detection.notebook import runs as runs
+from federated_pneumonia_detection.progress import FederatedProgressLogger as FederatedProgressLogger
+from federated_pneumonia_detection.progress import ProgressLogger as ProgressLogger
+from federated_pneumonia_detection.progress import WebSocketFederatedProgressLogger as WebSocketFederatedProgressLogger
+from federated_pneumonia_detection.progress import WebSocketProgressLogger as WebSocketProgressLogger
+from federated_pneumonia_detection.training import CentralizedTrainer as CentralizedTrainer
+from federated_pneumonia_detection.training import MetricsCollectorCallback as MetricsCollectorCallback
+from federated_pneumonia_detection.training import prepare_trainer_and_callbacks_pl as prepare_trainer_and_callbacks_pl
+
+__version__: str

@@ -1,0 +1,8 @@
+"""What one uses of a run in a notebook: data frames of it.
+
+`import federated_pneumonia_detection as fpd` names all of it; nothing here is imported before it is used.
+"""
+
+from federated_pneumonia_detection.notebook.run import Run, run, runs
+
+__all__ = ["Run", "run", "runs"]
