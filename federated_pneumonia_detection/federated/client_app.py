@@ -103,14 +103,17 @@ def _epochs(
     order: Order, site: Site, network: torch.nn.Module, images: LocalImages, seed: int, device: torch.device
 ) -> LocalTraining:
     config, progress = order.config, current_progress()
+    # Over how many images a figure is: what leaves a hospital may be bound to that.
+    images_seen = len(images.train_labels)
 
     def on_step(epoch: int, step: int, steps: int, metrics: dict[str, float]) -> None:
         if progress is not None:
-            progress.step(epoch, step, steps, metrics)
+            progress.step(epoch, step, steps, {**metrics, "num_samples": min(config.batch_size, images_seen)})
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         if progress is not None:
-            progress.local_epoch(epoch, {key: value for key, value in metrics.items() if not math.isnan(value)})
+            known = {key: value for key, value in metrics.items() if not math.isnan(value)}
+            progress.local_epoch(epoch, {**known, "num_samples": images_seen})
 
     return train_locally(
         network,

@@ -110,6 +110,19 @@ def test_round_end_holds_metrics_with_their_numbers_of_images(
     assert not any(key.startswith("val") for key in fit)
 
 
+def test_each_figure_of_a_hospital_says_over_how_many_images_it_is(
+    make_trainer: Make, small_source: Path, told: Told
+) -> None:
+    """What leaves a hospital may be bound to a least number: one that nobody tells is withheld."""
+    make_trainer(num_rounds=1).train(small_source, "demo")
+
+    (local,) = told("client_0", kind="local_epoch")
+    (sent,) = told("client_0", kind="round_end")
+    assert local["metrics"]["num_samples"] == sent["fit_metrics"]["num_samples"]
+    steps = told("client_0", kind="step")
+    assert {step["metrics"]["num_samples"] for step in steps} == {16}
+
+
 def test_the_aggregate_is_measured_on_the_whole_validation_split(
     make_trainer: Make, small_source: Path, told: Told
 ) -> None:
