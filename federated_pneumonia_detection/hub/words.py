@@ -95,7 +95,7 @@ def _with_status(state: RunState, client: ClientState, at: float) -> ClientState
         status = "training"
         if late_by(state, client, at) > 0:
             status = "late"
-        elif is_halted(client) or is_silent(client, at):
+        elif is_halted(client) or (client.paused is None and is_silent(client, at)):
             status = "silent"
     return replace(client, status=status, sent=sent, failed=failed)
 

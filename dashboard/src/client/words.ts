@@ -69,7 +69,7 @@ function clientStatus(
   if (isLost(client)) return "lost";
   if (state.round > 0 && client.round < state.round) return "waiting";
   if (lateBy(state, client, at) > 0) return "late";
-  return isHalted(client) || isSilent(client, at) ? "silent" : "training";
+  return isHalted(client) || (client.paused === null && isSilent(client, at)) ? "silent" : "training";
 }
 
 function clientWords(state: RunState, client: ClientState, at: number): string {
