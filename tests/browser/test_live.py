@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from server_process import ServerProcess
 
 from federated_pneumonia_detection.progress import FederatedProgressLogger, ProgressLogger
+from federated_pneumonia_detection.progress.orders import OrderWatch
 
 pytestmark = pytest.mark.browser
 
@@ -103,6 +106,39 @@ def test_a_killed_trainer_is_told_in_one_sentence(
     trainer.wait()
 
     expect(page.get_by_text("Failed").first).to_be_visible(timeout=5_000)
+    page.close()
+
+
+def test_pause_go_on_and_stop_on_the_page_are_heard_and_told(browser: Browser, server: ServerProcess) -> None:
+    def train() -> None:
+        with ProgressLogger(str(server.log_dir), "obedient", run_id="obedient-1", hears_cancel=True) as logger:
+            orders = OrderWatch(logger.log_dir, "obedient-1")
+            logger.log_epoch_start(1, 5)
+            for step in range(1, 100_000):
+                logger.log_step(1, step, 100_000, {"train_loss": 1 / step})
+                if (cancel := orders.heed(logger, at_once=True)) is not None:
+                    logger.log_training_cancelled(cancel.reason, cancel.by)
+                    return
+                time.sleep(0.02)
+
+    training = threading.Thread(target=train, daemon=True)
+    training.start()
+    page = watch(browser, server, "/runs/obedient-1")
+    expect(page.get_by_text("Training epoch 1 of 5").first).to_be_visible()
+
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text(re.compile("^Paused by")).first).to_be_visible()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("Training epoch 1 of 5").first).to_be_visible()
+    page.get_by_role("button", name="Stop run").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop run").click()
+    expect(page.get_by_text(re.compile("^Stopped by .* in epoch 1 of 5")).first).to_be_visible()
+
+    training.join(timeout=10)
+    assert not training.is_alive()
+    told = httpx.get(f"{server.url}/api/runs/obedient-1/events?after=0").json()["messages"]
+    wanted = ("training_paused", "training_resumed", "training_cancelled")
+    assert tuple(m["type"] for m in told if m["type"] in wanted) == wanted
     page.close()
 
 

@@ -117,6 +117,21 @@ def test_a_killed_supernode_is_told_within_seconds_and_the_others_go_on(up: Lapt
     assert "SuperNode" in failed[0]["error"] or "ode" in failed[0]["error"]
 
 
+def test_a_supernode_stopped_by_a_signal_is_named_as_the_one_whose_update_does_not_come(up: Laptop) -> None:
+    run_id = up.start_run(local_epochs=3)
+    wait_until(lambda: _trains(up, run_id), "both train")
+    supernode = up.process_of("flower-supernode", 'client-id="client_1"')
+    supernode.suspend()
+    try:
+        # Its training ends; nobody takes the update further.
+        wait_until(lambda: "the update of client_1 has not come" in up.state(run_id)["sentence"], "it is named", 200)
+        assert up.state(run_id)["condition"] == "waiting_for_straggler"
+    finally:
+        supernode.resume()
+    wait_until(lambda: up.ended(run_id), "the run has ended", 400)
+    assert up.state(run_id)["status"] == "completed"
+
+
 def test_a_run_goes_on_after_its_superlink_was_killed(up: Laptop) -> None:
     run_id = up.start_run(num_rounds=3, local_epochs=2)
     wait_until(lambda: len(_said(up, run_id, "round_aggregated")) >= 1, "a round is done", 400)

@@ -17,6 +17,7 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from federated_pneumonia_detection.federated import FederatedTrainer
 from federated_pneumonia_detection.progress.cancel import request_cancel
+from federated_pneumonia_detection.progress.pause import go_on, request_pause
 
 Make = Callable[..., FederatedTrainer]
 Told = Callable[..., list[dict[str, Any]]]
@@ -117,7 +118,7 @@ def test_a_client_that_never_answers_does_not_keep_the_run(
     wait_until(lambda: not children(), "all of Ray is gone")
 
 
-def test_a_request_to_stop_ends_a_simulation_and_all_of_ray(
+def test_a_simulation_waits_and_goes_on_when_asked_and_a_request_to_stop_ends_it_and_all_of_ray(
     make_trainer: Make,
     small_source: Path,
     told: Told,
@@ -131,6 +132,12 @@ def test_a_request_to_stop_ends_a_simulation_and_all_of_ray(
     thread = threading.Thread(target=lambda: results.append(trainer.train(small_source, "demo", run_id="r1")))
     thread.start()
     wait_until(lambda: len(told("client_0")) > 10, "a client has trained some batches", timeout_s=60)
+
+    request_pause(log_dir, "r1", by="Ada")
+    wait_until(lambda: told("client_0", kind="training_paused") and told(kind="training_paused"), "both wait")
+    go_on(log_dir, "r1", by="Bob")
+    wait_until(lambda: told("client_0", kind="training_resumed") and told(kind="training_resumed"), "both go on")
+    assert [message["by"] for message in told("client_0", kind="training_resumed")] == ["Bob"]
 
     request_cancel(log_dir, "r1", reason="too slow", by="Ben")
     thread.join(30)

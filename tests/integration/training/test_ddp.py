@@ -33,8 +33,12 @@ def test_two_processes_tell_each_epoch_once_and_are_one_run(strategy, tmp_path, 
 
 
 @pytest.mark.long
-def test_a_request_to_cancel_stops_both_at_the_same_batch(tmp_path, told):
+def test_a_request_to_wait_and_one_to_stop_hold_both_at_the_same_batch(tmp_path, told):
     train("ddp", tmp_path, 100_000)
     messages = told(tmp_path / "progress")
     assert messages[-1]["type"] == "training_cancelled"
+    assert [(m["type"], m["by"]) for m in messages if m["type"] in ("training_paused", "training_resumed")] == [
+        ("training_paused", "Ada"),
+        ("training_resumed", "Bob"),
+    ]
     assert len([m for m in messages if m["type"] == "epoch_start"]) < 100
