@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PAGE := federated_pneumonia_detection/server/page/index.html
-PAGE_SOURCES := $(shell find dashboard/src dashboard/index.html dashboard/vite.config.ts -type f 2>/dev/null)
+PAGE_SOURCES := $(shell find dashboard/src dashboard/index.html dashboard/vite.config.ts dashboard/vite.notebook.config.ts -type f 2>/dev/null)
 NPM := scripts/npm.sh
 
 .DEFAULT_GOAL := help
@@ -78,4 +78,4 @@ wheel: page  ## one wheel with the page inside, in dist/
 	@rm -rf dist && $(BIN)/python -m build -q --wheel && ls dist
 
 clean:  ## everything that was built or installed
-	rm -rf .venv dist site dashboard/node_modules federated_pneumonia_detection/server/page
+	rm -rf .venv dist site dashboard/node_modules federated_pneumonia_detection/server/page federated_pneumonia_detection/notebook/page

@@ -25,6 +25,7 @@ _HOME = {
     "Run": "notebook",
     "run": "notebook",
     "runs": "notebook",
+    "watch": "notebook",
 }
 """Which part each public name comes from."""
 

@@ -10,6 +10,7 @@ from federated_pneumonia_detection.hub import ConnectionManager as ConnectionMan
 from federated_pneumonia_detection.notebook import Run as Run
 from federated_pneumonia_detection.notebook import run as run
 from federated_pneumonia_detection.notebook import runs as runs
+from federated_pneumonia_detection.notebook import watch as watch
 from federated_pneumonia_detection.progress import FederatedProgressLogger as FederatedProgressLogger
 from federated_pneumonia_detection.progress import ProgressLogger as ProgressLogger
 from federated_pneumonia_detection.progress import WebSocketFederatedProgressLogger as WebSocketFederatedProgressLogger

@@ -7,7 +7,7 @@ NotebookError
 
 from __future__ import annotations
 
-__all__ = ["NoFrames", "NotebookError"]
+__all__ = ["NoCell", "NoFrames", "NotebookError"]
 
 
 class NotebookError(RuntimeError):
@@ -20,3 +20,7 @@ class NoFrames(NotebookError):
     def __init__(self, wanted: str | None) -> None:
         name = "neither pandas nor polars" if wanted is None else f"no {wanted}"
         super().__init__(f"there is {name} here; `pip install {wanted or 'pandas'}` brings it")
+
+
+class NoCell(NotebookError):
+    """There is nothing to show a run in a cell with."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from federated_pneumonia_detection.hub.fold import fold_all
 from federated_pneumonia_detection.hub.rows import rows
 from federated_pneumonia_detection.notebook.frames import Library, metrics_frame, runs_frame
 from federated_pneumonia_detection.notebook.source import Where, found, opened
 
-__all__ = ["Run", "run", "runs"]
+if TYPE_CHECKING:
+    from federated_pneumonia_detection.notebook.cell import RunCell
+
+__all__ = ["Run", "run", "runs", "watch"]
 
 
 class Run:
@@ -55,6 +58,10 @@ class Run:
         found_rows = rows(messages, fold_all(self.run_id, messages))
         return metrics_frame([row for row in found_rows if row.current or every_attempt], frame)
 
+    def watch(self) -> RunCell:
+        """The run live in the cell."""
+        return watch(self)
+
 
 def run(run: str = "latest", where: Where = None) -> Run:
     """One run.
@@ -88,6 +95,25 @@ def runs(where: Where = None, *, frame: Library | None = None) -> Any:
     """
     with opened(found(where)) as feed:
         return runs_frame(feed.runs(), frame)
+
+
+def watch(run: Run | str = "latest", where: Where = None) -> RunCell:
+    """A run live in the cell: the sentence that says what it does, its curve, its newest numbers.
+
+    Where `where` is a server, the notebook's browser asks it itself if it can reach it; else, and for a log directory,
+    the kernel reads and sends what is new through the notebook's own line. It goes on while other cells work.
+
+    Args:
+        run: a run, its id, or `latest`.
+        where: as in `run`; of no meaning for a `Run`, which knows it.
+
+    Raises:
+        NoCell: anywidget is not installed, or what it shows was not built.
+    """
+    from federated_pneumonia_detection.notebook.cell import cell_of
+
+    one = run if isinstance(run, Run) else _found(run, where)
+    return cell_of(one.run_id, one.where)
 
 
 def _found(name: str, where: Where) -> Run:

@@ -62,6 +62,7 @@ def test_the_page_is_inside(wheel: Path) -> None:
 
     assert "federated_pneumonia_detection/server/page/index.html" in names
     assert any(name.endswith(".js") for name in names)
+    assert "federated_pneumonia_detection/notebook/page/cell.js" in names
 
 
 def test_the_loggers_then_the_server_install_without_torch_and_without_node(

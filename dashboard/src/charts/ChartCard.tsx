@@ -3,29 +3,13 @@ import { IconCheck, IconCopy, IconTable } from "@tabler/icons-react";
 import { type ReactNode, useMemo, useState } from "react";
 import { minus } from "./axis";
 import type { Cursor } from "./cursor";
+import { Legend, type ReadingRow } from "./Legend";
 import { LineChart } from "./LineChart";
-import { LineSample } from "./Mark";
-import type { Look } from "./marks";
 import type { PlotSpec } from "./plot";
 import { type ChartTable, csv, tableOf } from "./table";
-import { useCursorX } from "./useCursor";
 import { useTable } from "./useTable";
 
-/** One entry of the legend row: what it is called, and what it reads at the cursor (or newest, without one). */
-export interface Reading {
-  look: Look;
-  marked: boolean;
-  label: string;
-  value: string;
-  /** In brackets after the value: the interval. */
-  extra?: string;
-}
-
-export interface ReadingRow {
-  entries: readonly Reading[];
-  /** "at epoch 4, n 4,708 / 524" */
-  at: string;
-}
+export type { Reading, ReadingRow } from "./Legend";
 
 interface Props {
   id: string;
@@ -74,26 +58,6 @@ export function ChartCard({ id, title, about, tools, spec, cursor, height, read,
         {empty && !tabular && <p className="chart-empty">{empty}</p>}
       </div>
     </section>
-  );
-}
-
-/** The fixed row that names the curves and reads them at the cursor. */
-export function Legend({ cursor, read }: { cursor: Cursor; read: (x: number | null) => ReadingRow }) {
-  const x = useCursorX(cursor);
-  const row = read(x);
-  return (
-    <div className="reading">
-      {row.entries.map((each) => (
-        <span className="entry" key={`${each.label} ${each.extra ? "with interval" : ""}`}>
-          <LineSample look={each.look} marked={each.marked} />
-          {each.label} <b>{each.value}</b>
-          {each.extra && <span key={each.value.length}>({each.extra})</span>}
-        </span>
-      ))}
-      <span className="at" key={row.at}>
-        {row.at}
-      </span>
-    </div>
   );
 }
 

@@ -33,9 +33,28 @@ export type Palette = (variable: string) => string;
 let current: Palette | null = null;
 const listeners = new Set<() => void>();
 let watching = false;
+/** Elements that have the variables instead of the document: cells of a notebook, which has styles of its own. */
+const hosts: HTMLElement[] = [];
+
+/** Reads the variables from this element from now on, as long as it is in the document. */
+export function paintedBy(host: HTMLElement): void {
+  hosts.push(host);
+  current = null;
+  observe(host);
+}
+
+function observe(element: HTMLElement): void {
+  new MutationObserver(() => {
+    current = null;
+    for (const listener of listeners) listener();
+  }).observe(element, {
+    attributes: true,
+    attributeFilter: ["data-mantine-color-scheme", "class"],
+  });
+}
 
 function read(): Palette {
-  const style = getComputedStyle(document.documentElement);
+  const style = getComputedStyle(hosts.find((host) => host.isConnected) ?? document.documentElement);
   const values = new Map<string, string>();
   for (const name of NAMES) values.set(`--${name}`, style.getPropertyValue(`--${name}`).trim());
   return (variable) => values.get(variable) || "currentColor";
@@ -44,13 +63,7 @@ function read(): Palette {
 function watch(): void {
   if (watching) return;
   watching = true;
-  new MutationObserver(() => {
-    current = null;
-    for (const listener of listeners) listener();
-  }).observe(document.documentElement, {
-    attributes: true,
-    attributeFilter: ["data-mantine-color-scheme", "class"],
-  });
+  observe(document.documentElement);
 }
 
 function subscribe(listener: () => void): () => void {

@@ -189,6 +189,13 @@ export async function deleteSession(): Promise<void> {
   await ask(SESSION, { method: "DELETE" });
 }
 
+let server = "";
+
+/** Asks this server from now on, where it is not the one that the page came from (a notebook's cell). */
+export function serveFrom(origin: string): void {
+  server = origin;
+}
+
 let unauthenticated: () => void = () => undefined;
 
 /** What to do when an answer says that no token, or none that holds, was shown. */
@@ -239,7 +246,7 @@ async function json<T>(answer: Response): Promise<T> {
 async function ask(path: string, init: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(path, { credentials: "same-origin", ...init });
+    answer = await fetch(server + path, { credentials: "same-origin", ...init });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Problem(
