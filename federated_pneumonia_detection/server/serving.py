@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, Self
 
 import uvicorn
 from starlette.concurrency import run_in_threadpool
@@ -46,10 +47,43 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+class _CtrlC:
+    """Within it a Ctrl-C raises as ever, and is remembered: Python drops an exception that meets a finaliser."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._is_held = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if is_ours and threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within it one is remembered alone: for what is short, and calls finalisers."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
+        if not self._is_held:
+            raise KeyboardInterrupt
+
+
 class _Server(uvicorn.Server):
     """uvicorn, which ends streams and long polls when it is told to stop, and dies of no signal by itself."""
 
-    def __init__(self, service: Service, on_ready: Callable[[], None]) -> None:
+    def __init__(self, service: Service, on_ready: Callable[[], None], ctrl_c: _CtrlC | None = None) -> None:
         settings = service.settings
         http, viewer = protocols(service.doors)
         config = uvicorn.Config(
@@ -74,12 +108,19 @@ class _Server(uvicorn.Server):
         self.stopped_by: signal.Signals | None = None
         self.last_lines: list[str] = []
         self._on_ready = on_ready
+        self._ctrl_c = ctrl_c
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def main_loop(self) -> None:
+        """Serve until it is told to stop, which it may have been while it started."""
+        if self._ctrl_c is not None and self._ctrl_c.came:
+            self.handle_exit(signal.SIGINT, None)
+        await super().main_loop()
 
     def _what_goes_on(self) -> list[str]:
         """The lines that say which trainings go on without the server."""
@@ -182,11 +223,12 @@ def serve(
             if on_ready is not None:
                 on_ready(url)
 
-        with keeping(settings.log_dir, port_of(sockets)) as kept:
+        with _CtrlC() as ctrl_c, keeping(settings.log_dir, port_of(sockets)) as kept:
             service = _open(settings)
             service.log = kept
-            server = _Server(service, ready)
-            collect_seldom()
+            server = _Server(service, ready, ctrl_c)
+            with ctrl_c.held():
+                collect_seldom()
             log.info("serving", extra={"url": url, "version": __version__, "log_dir": str(settings.log_dir)})
             server.run(sockets=sockets)
             log.info("stopped", extra={"by": server.stopped_by.name if server.stopped_by else None})

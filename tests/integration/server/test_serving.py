@@ -92,6 +92,30 @@ def test_a_signal_closes_viewers_leaves_trainings_running_and_says_which(
     assert directory.training_pid() is not None
 
 
+FINALISER = """
+import os, signal
+from federated_pneumonia_detection.server import serving
+class Dies:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+def {name}(*given):
+    Dies()
+    return real(*given)
+real, serving.{name} = serving.{name}, {name}
+"""
+
+
+@pytest.mark.parametrize("meets", ["collect_seldom", "_open"])
+def test_a_ctrl_c_that_meets_a_finaliser_while_it_starts_stops_it_all_the_same(
+    settings: ServerSettings, meets: str
+) -> None:
+    command = [sys.executable, "-c", FINALISER.format(name=meets) + SERVE]
+    arguments = [settings.host, str(settings.port), str(settings.log_dir), settings.training_command[1]]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.splitlines()[-1] == "stopped by SIGINT", done.stderr
+    assert meets == "_open" or not done.stderr
+
+
 def test_ipv6_answers_too_where_there_is_any(settings: ServerSettings) -> None:
     with _serving(settings) as (_, url):
         port = url.rpartition(":")[2]
