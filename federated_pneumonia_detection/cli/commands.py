@@ -13,6 +13,7 @@ from federated_pneumonia_detection.cli import (
     doctor,
     evaluate,
     federation,
+    notify,
     predict,
     prune,
     release,
@@ -62,6 +63,7 @@ app.command("prune")(prune.prune)
 app.command("ship")(ship.ship)
 app.command("ledger")(release.ledger)
 app.add_typer(token.app, name="token")
+app.add_typer(notify.app, name="notify")
 app.add_typer(federation.app, name="federation")
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -102,6 +102,13 @@ _RULES = (
         "refused deliveries of shipped journals: {:.0f}",
         "the log says whose and why",
     ),
+    _Rule(
+        "fpd_server_targets_in_trouble",
+        0,
+        "bad",
+        "targets of notifications that do not take messages: {:.0f}",
+        "the log says which and why; `fpd notify test` tries each",
+    ),
     _Rule("fpd_server_trainings_waiting", 0, "note", "trainings that wait for room: {:.0f}", "raise --max-runs"),
 )
 

@@ -27,6 +27,9 @@ def serve(
     federation: Annotated[
         Path | None, typer.Option(help="For runs over a SuperLink: the coordinator's directory, of fpd federation.")
     ] = None,
+    notify: Annotated[
+        Path | None, typer.Option(help="Who is told of what, by mail or chat: a YAML file, see fpd notify.")
+    ] = None,
     max_runs: Annotated[int, typer.Option(min=1, help="Trainings that run at once; others wait.")] = 1,
     keep_for: Annotated[str | None, typer.Option(help="Let ended runs go after so long: 12h, 30d, 1y.")] = None,
     keep_size: Annotated[str | None, typer.Option(help="Let the oldest go beyond so much: 500MB, 5GB.")] = None,
@@ -63,6 +66,7 @@ def serve(
         checkpoint_dir=checkpoint_dir,
         data_roots=tuple(data_root) if data_root else server.default_data_roots(),
         max_runs=max_runs,
+        notify=notify,
         federation=federation,
         keep=policy_of(keep_for, keep_size),
         allow_origins=tuple(allow_origin or ()),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from federated_pneumonia_detection.hub import export, run_document, run_page, series
+from federated_pneumonia_detection.hub import alerts, export, run_document, run_page, series
+from federated_pneumonia_detection.hub.alerts import END, LEVELS, Alerted
 from federated_pneumonia_detection.hub.attempts import CURRENT, Attempts, Wanted
 from federated_pneumonia_detection.hub.axes import Axis
 from federated_pneumonia_detection.hub.coroner import Coroner, ExitReport
@@ -25,7 +26,7 @@ from federated_pneumonia_detection.hub.ledger import Ledger, expected
 from federated_pneumonia_detection.hub.private_directory import PrivateDirectory
 from federated_pneumonia_detection.hub.shipping import forgotten
 from federated_pneumonia_detection.hub.state import RunState, ended
-from federated_pneumonia_detection.hub.stores.store import Place, Store
+from federated_pneumonia_detection.hub.stores.store import Place, Store, Stored
 from federated_pneumonia_detection.hub.subscription import Subscription
 from federated_pneumonia_detection.hub.watch import Watch, best_watch
 from federated_pneumonia_detection.hub.words import described
@@ -144,6 +145,10 @@ class Hub:
         present = datetime.now(UTC)
         return [described(self._with_facts(state), present) for state in self._ledger.states()]
 
+    def undescribed(self) -> list[RunState]:
+        """All runs, newest first, without what needs a clock: as they were folded, and cheap."""
+        return self._ledger.states()
+
     def run(self, run_id: str) -> RunState | None:
         """One run (`latest` is one too), its sentences made for now."""
         known = self.resolve(run_id)
@@ -218,6 +223,28 @@ class Hub:
         documents = {path.with_name(path.name.removesuffix(".jsonl").partition("~")[0] + ".json") for path in journals}
         return [*sorted(documents), *journals]
 
+    def say_once(self, run_id: str, about: str, body: dict[str, Any]) -> bool:
+        """Have an alert said of a run, unless this hub, or another one of its directory, has said one about the same.
+
+        Args:
+            run_id: The run.
+            about: What it is about.
+            body: `level`, `title` and `text`.
+
+        Returns:
+            Whether it was said now. It is in the log a moment later.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        state = self._ledger.state(run_id)
+        attempt = {"attempt": state.attempt} if state is not None and state.attempt > 1 else {}
+        said = {"type": "alert", **body, "about": about, "timestamp": now(), **attempt}
+        directory = self._coroner.directory_of(run_id) or next(iter(self._follower.directories()), None)
+        is_new = self._journals.say_once(directory or self.follow(None), run_id, about, msgspec.json.encode(said))
+        self._follower.wake()
+        return is_new
+
     def warn(self, run_id: str, directory: str, about: str, body: dict[str, Any]) -> None:
         """Have an alert said of a run, in the hub's journal in a directory; of the same once."""
         self._coroner.warn(run_id, directory, about, body)
@@ -253,6 +280,10 @@ class Hub:
 
     # --- reading ---
 
+    def messages(self, *, after: int, limit: int) -> list[Stored]:
+        """Lifecycle messages of all runs above an offset, in order, as they lie in the log."""
+        return self._ledger.store.read(after=after, limit=limit)
+
     def events(
         self,
         *,
@@ -267,6 +298,26 @@ class Hub:
         begun = self._ledger.start(selection, after or 0, log_id)
         current, top = self.log_id, self.top
         return Page(current, top, begun.recovered, self._ledger.answer(selection, begun.after, limit))
+
+    def alerts(
+        self,
+        *,
+        levels: Collection[str] = LEVELS,
+        run_id: str | None = None,
+        before: int = END,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[Alerted]:
+        """What somebody should look at: alerts, failures and what rules have told, the newest first.
+
+        Args:
+            levels: Only of these.
+            run_id: Only of this run.
+            before: Only below this offset.
+            after: Only above this offset.
+            limit: At most so many.
+        """
+        return alerts.found(self._ledger.store, levels=levels, run_id=run_id, before=before, after=after, limit=limit)
 
     def subscribe(
         self,

@@ -254,7 +254,8 @@ class Alert(Message, frozen=True, tag="alert", gc=False):
     """Something a person should know: a loss that became NaN, a silent client, a full disk, missing lines.
 
     `level` is `info`, `warning` or `error`. `phase` and `metric` say what an alert on a value is about;
-    `about` names what the hub's own alert is about (`lost`, `gap:<writer>:<n>`, …), so that it is told once.
+    `about` names what the hub's own alert is about (`lost`, `gap:<writer>:<n>`, …), so that it is told once; `rule` is
+    the rule that told it, as somebody wrote it.
     """
 
     level: str
@@ -263,6 +264,7 @@ class Alert(Message, frozen=True, tag="alert", gc=False):
     phase: str | UnsetType = UNSET
     metric: str | UnsetType = UNSET
     about: str | UnsetType = UNSET
+    rule: str | UnsetType = UNSET
 
 
 class RunQueued(Message, frozen=True, tag="run_queued", gc=False):

@@ -16,6 +16,7 @@ from federated_pneumonia_detection.config import CentralizedRequest, FederatedRe
 from federated_pneumonia_detection.hub.errors import DatabaseAway, UnknownRun
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.server import (
+    alerts,
     cancelling,
     centralized_endpoints,
     configuration,
@@ -43,6 +44,9 @@ from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import Service, no_run
 from federated_pneumonia_detection.server.settings import ServerSettings
 from federated_pneumonia_detection.server.supervision import Supervisor
+from federated_pneumonia_detection.server.telling.notify_file import NOTHING, read_notify
+from federated_pneumonia_detection.server.telling.rules import Rule
+from federated_pneumonia_detection.server.telling.targets import open_targets
 from federated_pneumonia_detection.server.trainings import Accepted
 
 __all__ = ["create_app", "make_service"]
@@ -59,14 +63,17 @@ def make_service(settings: ServerSettings) -> Service:
 
     Raises:
         StoreHeld: another server keeps the database.
-        ServerError: it demands tokens, and none holds.
+        ServerError: it demands tokens, and none holds; or somebody is to be told, and Apprise is missing.
+        ConfigError: the file that says who is told of what cannot be used.
         OSError: the log directory cannot be made or written.
     """
+    notify = NOTHING if settings.notify is None else read_notify(settings.notify)
+    targets = open_targets(notify.targets)
     authority = Authority(checked_tokens(settings))
     # The hub asks the supervisor how a process ended, the supervisor asks the hub how a run stands.
     supervisor = Supervisor(settings, lambda: hub)
     hub = open_hub(settings, supervisor.death_report)
-    return Service(settings, hub, supervisor, authority=authority)
+    return Service(settings, hub, supervisor, authority=authority, notify=notify, targets=targets)
 
 
 async def _on_unknown_run(request: Request, error: Exception) -> Response:
@@ -134,6 +141,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
         pausing,
         resuming,
         pruning,
+        alerts,
         events,
         centralized_endpoints,
         federated_endpoints,
@@ -168,6 +176,9 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
             Pruned,
             PrunedRun,
             ingest.Acknowledged,
+            alerts.AlertList,
+            alerts.RuleList,
+            Rule,
             session.Session,
         ],
         models=[
@@ -179,6 +190,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
             CentralizedRequest,
             FederatedRequest,
             session.SignIn,
+            alerts.RuleBody,
         ],
     )
     return app

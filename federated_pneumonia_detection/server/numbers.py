@@ -32,6 +32,11 @@ NUMBERS: dict[str, str] = {
     "fpd_server_log_lines_unwritten_total": "Lines of the server's own log that could not be written.",
     "fpd_server_ingested_lines_total": "Lines of shipped journals that were new.",
     "fpd_server_ingest_refused_total": "Deliveries of shipped journals that were refused.",
+    "fpd_server_rules_fired_total": "Rules that have fired.",
+    "fpd_server_notices_told_total": "Notices that targets have taken.",
+    "fpd_server_notices_refused_total": "Times that a target did not take what it was told.",
+    "fpd_server_notices_waiting": "Notices that wait: for quiet hours to end, or for a target to answer.",
+    "fpd_server_targets_in_trouble": "Targets that did not take the last thing they were told.",
     "fpd_server_refused_requests_total": "Requests refused to somebody without the right.",
 }
 """By name; one that ends in `_total` only ever grows while the server runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
@@ -23,6 +24,9 @@ from federated_pneumonia_detection.server.logs import ServerLog
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.settings import ServerSettings
 from federated_pneumonia_detection.server.supervision import ENDED, Supervisor
+from federated_pneumonia_detection.server.telling.notify_file import NOTHING, Notify
+from federated_pneumonia_detection.server.telling.postman import Sender
+from federated_pneumonia_detection.server.telling.teller import Teller
 
 __all__ = ["Service", "no_run", "service_of"]
 
@@ -40,8 +44,11 @@ class Service:
         admission: lets callers through to what they may.
         refusals: counts and tells what was refused.
         doors: counts connections.
+        notify: what the operator's file says of who is told of what.
+        targets: who is told.
         mirrors: the journals of other machines that are shipped here.
         ingest_refused: how many deliveries of them were refused.
+        teller: tells people what rules say of runs.
         pruner: lets ended runs go, where it was told to.
         closing: set when the server is told to stop: streams and long polls end at once.
     """
@@ -54,14 +61,18 @@ class Service:
     refusals: Refusals = field(default_factory=Refusals)
     admission: Admission = field(init=False)
     doors: Doors = field(init=False)
+    notify: Notify = NOTHING
+    targets: Sequence[Sender] = ()
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     mirrors: Mirrors = field(init=False)
     pruner: Pruner = field(init=False)
+    teller: Teller = field(init=False)
     ingest_refused: int = 0
 
     def __post_init__(self) -> None:
         self.mirrors = Mirrors(self.settings.log_dir)
         self.pruner = Pruner(self.hub, self.settings)
+        self.teller = Teller(self.hub, self.settings.log_dir, self.notify, self.targets)
         counted = beyond_loopback(self.settings)
         self.admission = Admission(self.authority, counted=counted)
         exempt = frozenset(self.settings.proxy_addresses) if self.settings.behind_proxy else frozenset()
@@ -73,11 +84,13 @@ class Service:
         self.hub.start()
         self.supervisor.start()
         self.pruner.start()
+        self.teller.start()
 
     def close(self) -> None:
         """Stop reading; trainings go on."""
         self.authority.close()
         self.pruner.close()
+        self.teller.close()
         self.supervisor.close()
         self.hub.close()
 
@@ -89,6 +102,7 @@ class Service:
             "ingested_lines_total": float(self.mirrors.lines_added),
             "ingest_refused_total": float(self.ingest_refused),
             "refused_requests_total": float(self.refusals.count + self.doors.turned_away),
+            **self.teller.stats(),
             "log_lines_unwritten_total": float(self.log.unwritten if self.log is not None else 0),
         }
 

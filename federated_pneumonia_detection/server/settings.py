@@ -42,6 +42,7 @@ class ServerSettings:
         behind_proxy: a proxy does TLS, and says by its headers for whom it asks.
         proxy_addresses: where that proxy may come from, addresses or networks.
         keep: which ended runs are let go, looked at each hour; by default all are kept.
+        notify: the operator's file that says who is told of what (`telling.notify_file`); `None`: nobody.
         federation: the coordinator's directory of `fpd federation`, for runs with the engine `superlink`.
         training_command: what starts a training, before `train centralized …`. Tests put a small script here.
         page_dir: the built dashboard.
@@ -63,6 +64,7 @@ class ServerSettings:
     behind_proxy: bool = False
     proxy_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
     keep: Policy = KEEP_ALL
+    notify: Path | None = None
     federation: Path | None = None
     training_command: tuple[str, ...] = (sys.executable, "-m", "federated_pneumonia_detection")
     page_dir: Path = Path(__file__).parent / "page"

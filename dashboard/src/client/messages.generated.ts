@@ -303,6 +303,7 @@ export interface Alert {
   readonly phase?: string;
   readonly metric?: string;
   readonly about?: string;
+  readonly rule?: string;
   readonly timestamp: string;
   readonly client_id?: string;
   readonly round?: number | null;

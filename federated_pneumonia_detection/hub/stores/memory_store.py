@@ -7,7 +7,17 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 
-from federated_pneumonia_detection.hub.stores.store import NOBODY, NOTHING, Arrival, Batch, News, Place, Step, Stored
+from federated_pneumonia_detection.hub.stores.store import (
+    NOBODY,
+    NOTHING,
+    TO_SEE_TO,
+    Arrival,
+    Batch,
+    News,
+    Place,
+    Step,
+    Stored,
+)
 
 __all__ = ["MemoryStore"]
 
@@ -136,6 +146,19 @@ class MemoryStore:
             chosen: list[Stored] = []
             for message in log[begin:]:
                 if (message.client_id or NOBODY) == client_id:
+                    chosen.append(message)
+                    if len(chosen) >= limit:
+                        break
+            return chosen
+
+    def to_see_to(self, *, before: int, limit: int, run_id: str | None = None) -> list[Stored]:
+        """What somebody should look at, the newest first; see `Store.to_see_to`."""
+        with self._lock:
+            run = self._runs.get(run_id) if run_id is not None else None
+            log = self._log if run_id is None else run.messages if run else []
+            chosen: list[Stored] = []
+            for message in reversed(log):
+                if message.type in TO_SEE_TO and message.offset < before:
                     chosen.append(message)
                     if len(chosen) >= limit:
                         break

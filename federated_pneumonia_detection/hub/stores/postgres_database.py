@@ -23,7 +23,7 @@ from federated_pneumonia_detection.hub.stores.database import Standing
 from federated_pneumonia_detection.hub.stores.postgres_listener import CHANNEL, PostgresListener
 from federated_pneumonia_detection.hub.stores.sql_writing import Transaction
 from federated_pneumonia_detection.hub.stores.store import Arrival, Step
-from federated_pneumonia_detection.hub.stores.tables import STEP, schema, step_of
+from federated_pneumonia_detection.hub.stores.tables import STEP, schema, step_of, to_see_to
 from federated_pneumonia_detection.progress import liveness
 
 __all__ = ["PostgresDatabase"]
@@ -129,6 +129,7 @@ class PostgresDatabase:
         """Make what is missing; one server at a time."""
         self.enter(connection)
         schema.create_all(connection)
+        to_see_to.create(connection, checkfirst=True)
         if not connection.exec_driver_sql(_IS_SHARED).scalar():
             for statement in _SHARED:
                 connection.exec_driver_sql(statement)

@@ -9,9 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from federated_pneumonia_detection.hub.stores.store import Place, Step, Stored
-from federated_pneumonia_detection.hub.stores.tables import STEP, STORED, messages, places, step_of, steps, stored_of
+from federated_pneumonia_detection.hub.stores.tables import (
+    IS_TO_SEE_TO,
+    STEP,
+    STORED,
+    messages,
+    places,
+    step_of,
+    steps,
+    stored_of,
+)
 
-__all__ = ["newest_messages", "newest_steps", "read_messages", "read_places", "read_steps"]
+__all__ = ["messages_to_see_to", "newest_messages", "newest_steps", "read_messages", "read_places", "read_steps"]
 
 
 def read_messages(
@@ -30,6 +39,16 @@ def read_messages(
     if client_id is not None:
         query = query.where(messages.c.client_id == client_id)
     return [stored_of(row) for row in connection.execute(query.order_by(messages.c.offset).limit(limit))]
+
+
+def messages_to_see_to(
+    connection: Connection, *, before: int, top: int, limit: int, run_id: str | None = None
+) -> list[Stored]:
+    """What somebody should look at, the newest first; see `Store.to_see_to`."""
+    query = sa.select(*STORED).where(IS_TO_SEE_TO, messages.c.offset < before, messages.c.offset <= top)
+    if run_id is not None:
+        query = query.where(messages.c.run_id == run_id)
+    return [stored_of(row) for row in connection.execute(query.order_by(messages.c.offset.desc()).limit(limit))]
 
 
 def newest_messages(connection: Connection, *, top: int, run_id: str, client_id: str | None = None) -> list[Stored]:

@@ -304,6 +304,11 @@ class SqlStore:
                 connection, after=after, top=self.top, limit=limit, run_id=run_id, client_id=client_id
             )
 
+    def to_see_to(self, *, before: int, limit: int, run_id: str | None = None) -> list[Stored]:
+        """What somebody should look at, the newest first; see `Store.to_see_to`."""
+        with self._reading() as connection:
+            return reading.messages_to_see_to(connection, before=before, top=self.top, limit=limit, run_id=run_id)
+
     def newest(self, *, run_id: str, client_id: str | None = None) -> list[Stored]:
         """The newest message of each type, phase and client; see `Store.newest`."""
         with self._reading() as connection:

@@ -18,7 +18,7 @@ from federated_pneumonia_detection.hub.stores.database import Standing, reason
 from federated_pneumonia_detection.hub.stores.database_file import DatabaseFile
 from federated_pneumonia_detection.hub.stores.sql_writing import Insert
 from federated_pneumonia_detection.hub.stores.store import Step
-from federated_pneumonia_detection.hub.stores.tables import meta, schema
+from federated_pneumonia_detection.hub.stores.tables import meta, schema, to_see_to
 
 __all__ = ["SqliteDatabase"]
 
@@ -97,6 +97,7 @@ class SqliteDatabase:
     def prepare(self, connection: Connection) -> None:
         """Make the tables that are missing."""
         schema.create_all(connection)
+        to_see_to.create(connection, checkfirst=True)
 
     def is_past(self, connection: Connection, log_id: str, top: int) -> bool:
         """Whether the log had come further: a note beside the file says how far."""

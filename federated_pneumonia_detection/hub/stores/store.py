@@ -7,11 +7,15 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["NOBODY", "NOTHING", "Arrival", "Batch", "News", "Place", "Step", "Store", "Stored"]
+__all__ = ["NOBODY", "NOTHING", "TO_SEE_TO", "Arrival", "Batch", "News", "Place", "Step", "Store", "Stored"]
 
 
 NOBODY = ""
 """In place of a client: what no client said."""
+
+
+TO_SEE_TO = ("alert", "client_failed", "training_error")
+"""The types of the messages that somebody should look at."""
 
 
 class Arrival(NamedTuple):
@@ -121,6 +125,9 @@ class Store(Protocol):
 
     def read(self, *, after: int, limit: int, run_id: str | None = None, client_id: str | None = None) -> list[Stored]:
         """Lifecycle messages above `after`, in order, at most `limit`; of `NOBODY`: those no client made."""
+
+    def to_see_to(self, *, before: int, limit: int, run_id: str | None = None) -> list[Stored]:
+        """Messages of the types `TO_SEE_TO` below the offset `before`, the newest first, at most `limit`."""
 
     def newest(self, *, run_id: str, client_id: str | None = None) -> list[Stored]:
         """The newest message of each type, phase and client of a run, in order."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from federated_pneumonia_detection.hub.stores.store import Arrival, Batch, Place, Step, Store, Stored
+from federated_pneumonia_detection.hub.stores.store import TO_SEE_TO, Arrival, Batch, Place, Step, Store, Stored
 
 Make = Callable[..., Arrival]
 
@@ -352,3 +352,13 @@ def test_a_long_way_of_another_is_told_in_parts(both: tuple[Told, Told], arrival
 def test_closing_twice_is_fine(store: Store) -> None:
     store.close()
     store.close()
+
+
+def test_what_somebody_should_look_at_is_found_from_the_newest_down(store: Store, arrival: Make) -> None:
+    kinds = ("alert", "epoch_end", "training_error", "stage", "client_failed", "alert")
+    store.append(Batch([arrival(n, type=kind, run_id="ab"[n % 2]) for n, kind in enumerate(kinds, start=1)]))
+
+    assert {message.type for message in store.to_see_to(before=100, limit=10)} == set(TO_SEE_TO)
+    assert offsets(store.to_see_to(before=100, limit=3)) == [6, 5, 3]
+    assert offsets(store.to_see_to(before=5, limit=3)) == [3, 1]
+    assert offsets(store.to_see_to(before=100, limit=10, run_id="b")) == [5, 3, 1]

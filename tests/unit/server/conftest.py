@@ -11,8 +11,10 @@ import httpx
 import msgspec
 import pytest
 
+from federated_pneumonia_detection.hub.alerts import Alerted
 from federated_pneumonia_detection.hub.hub import Hub, Page, Subscription
 from federated_pneumonia_detection.hub.state import RunState
+from federated_pneumonia_detection.hub.stores.store import Stored
 from federated_pneumonia_detection.server.app import create_app
 from federated_pneumonia_detection.server.service import Service
 from federated_pneumonia_detection.server.settings import ServerSettings
@@ -41,6 +43,15 @@ class OneRun(Hub):
 
     def runs(self) -> list[RunState]:
         return [self.state]
+
+    def undescribed(self) -> list[RunState]:
+        return [self.state]
+
+    def messages(self, **cursor: Any) -> list[Stored]:
+        return []
+
+    def alerts(self, **wanted: Any) -> list[Alerted]:
+        return []
 
     def run(self, run_id: str) -> RunState | None:
         return self.state if self.resolve(run_id) else None
