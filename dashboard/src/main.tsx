@@ -8,6 +8,8 @@ import "./app/shell.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
+import { preferences } from "./app/preferences";
+import { writeTimesInUtc } from "./client/clock";
 import { session } from "./client/session";
 
 /**
@@ -17,6 +19,7 @@ import { session } from "./client/session";
 const FIRST_WAIT_MS = 600;
 
 async function begin(root: HTMLElement): Promise<void> {
+  writeTimesInUtc(preferences.get().zone === "utc");
   const font = Promise.all(
     ["400", "600"].map((weight) => document.fonts.load(`${weight} 14px "Inter Variable"`)),
   );

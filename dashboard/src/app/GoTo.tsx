@@ -1,5 +1,5 @@
 import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from "@mantine/spotlight";
-import { IconArrowsDiff, IconList, IconPlus, IconSearch } from "@tabler/icons-react";
+import { IconArrowsDiff, IconBell, IconList, IconPlus, IconSearch, IconSettings } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useLocation } from "wouter";
 import { listRuns } from "../client/api";
@@ -20,6 +20,13 @@ export function GoTo() {
       label: "Compare runs",
       leftSection: <IconArrowsDiff size={16} />,
       onClick: () => go("/compare"),
+    },
+    { id: "alerts", label: "Alerts", leftSection: <IconBell size={16} />, onClick: () => go("/alerts") },
+    {
+      id: "settings",
+      label: "Settings",
+      leftSection: <IconSettings size={16} />,
+      onClick: () => go("/settings"),
     },
   ];
   if (operates)

@@ -7,6 +7,8 @@ import { useTitle } from "./title";
 
 const RunPage = lazy(() => import("../run/RunPage"));
 const CompareScreen = lazy(() => import("../together/CompareScreen"));
+const AlertsScreen = lazy(() => import("../alerts/AlertsScreen"));
+const SettingsScreen = lazy(() => import("../settings/SettingsScreen"));
 const NewRun = lazy(() => import("../runs/NewRun"));
 
 export function Routes() {
@@ -21,6 +23,12 @@ export function Routes() {
         </Route>
         <Route path="/compare">
           <CompareScreen />
+        </Route>
+        <Route path="/alerts">
+          <AlertsScreen />
+        </Route>
+        <Route path="/settings">
+          <SettingsScreen />
         </Route>
         <Route path="/runs/:runId">
           {({ runId }) => <RunPage key={runId} runId={decodeURIComponent(runId)} />}

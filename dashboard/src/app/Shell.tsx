@@ -11,6 +11,7 @@ import { useMediaQuery } from "@mantine/hooks";
 import { spotlight } from "@mantine/spotlight";
 import {
   IconArrowsDiff,
+  IconBell,
   IconChevronLeft,
   IconDots,
   IconKeyboard,
@@ -18,11 +19,13 @@ import {
   IconMoon,
   IconPlus,
   IconSearch,
+  IconSettings,
   IconSun,
   IconUser,
 } from "@tabler/icons-react";
-import { type ReactNode, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { Link, useLocation } from "wouter";
+import { useUnseen } from "../alerts/useUnseen";
 import { mayOperate, session } from "../client/session";
 import { useMayOperate, useSession } from "../hooks/useSession";
 import { KeyList } from "./KeyList";
@@ -30,7 +33,10 @@ import { useKeyboard, useShortcut } from "./keys";
 import { LineIndicator } from "./LineIndicator";
 import { LiveRegion } from "./LiveRegion";
 import { Logo } from "./Logo";
+import { usePreferences } from "./preferences";
 import { useCurrentTitle } from "./title";
+
+const Notifier = lazy(() => import("../settings/Notifier"));
 
 const PHONE = "(max-width: 719.98px)";
 
@@ -38,10 +44,13 @@ const PHONE = "(max-width: 719.98px)";
 export function Shell({ children }: { readonly children: ReactNode }) {
   const [, go] = useLocation();
   const [listed, setListed] = useState(false);
+  const { notify } = usePreferences();
   const phone = useMediaQuery(PHONE, window.matchMedia(PHONE).matches, { getInitialValueInEffect: false });
   useKeyboard();
   useShortcut("g r", "go to the runs", () => go("/"));
   useShortcut("g c", "compare runs", () => go("/compare"));
+  useShortcut("g a", "go to the alerts", () => go("/alerts"));
+  useShortcut("g s", "go to the settings", () => go("/settings"));
   useShortcut("n", "new run", () => go("/new"), "Everywhere", useMayOperate());
   useShortcut("?", "this list", () => setListed(true));
   useShortcut("Ctrl+K", "go to a run or an action", () => spotlight.open());
@@ -61,6 +70,11 @@ export function Shell({ children }: { readonly children: ReactNode }) {
         <div data-mantine-shared-portal-node="true" />
       </AppShell.Main>
       <LiveRegion />
+      {notify && (
+        <Suspense fallback={null}>
+          <Notifier />
+        </Suspense>
+      )}
       <KeyList opened={listed} close={() => setListed(false)} />
     </AppShell>
   );
@@ -79,6 +93,10 @@ function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
           Runs
         </NavLink>
         <NavLink href="/compare">Compare</NavLink>
+        <NavLink href="/alerts">
+          Alerts
+          <AlertCount />
+        </NavLink>
         {operates && <NavLink href="/new">New run</NavLink>}
       </nav>
       <button type="button" className="goto" onClick={() => spotlight.open()} aria-keyshortcuts="Control+K">
@@ -93,8 +111,32 @@ function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
           <IconKeyboard size={18} stroke={1.6} aria-hidden />
         </ActionIcon>
       </Tooltip>
+      <Tooltip label="Settings">
+        <ActionIcon
+          component={Link}
+          href="/settings"
+          variant="subtle"
+          color="ink"
+          size={32}
+          aria-label="Settings"
+        >
+          <IconSettings size={18} stroke={1.6} aria-hidden />
+        </ActionIcon>
+      </Tooltip>
       <Person />
     </>
+  );
+}
+
+/** How many alerts need attention that this browser has not shown. */
+function AlertCount() {
+  const count = useUnseen();
+  if (count === 0) return null;
+  return (
+    <span className="alert-count">
+      {count > 99 ? "99+" : count}
+      <span className="visually-hidden"> need attention</span>
+    </span>
   );
 }
 
@@ -173,6 +215,13 @@ function PhoneHeader({ openKeys }: { readonly openKeys: () => void }) {
             )}
             <Menu.Item leftSection={<IconArrowsDiff size={16} />} onClick={() => go("/compare")}>
               Compare
+            </Menu.Item>
+            <Menu.Item leftSection={<IconBell size={16} />} onClick={() => go("/alerts")}>
+              Alerts
+              <AlertCount />
+            </Menu.Item>
+            <Menu.Item leftSection={<IconSettings size={16} />} onClick={() => go("/settings")}>
+              Settings
             </Menu.Item>
             <Menu.Item leftSection={<IconSearch size={16} />} onClick={() => spotlight.open()}>
               Go to run or action

@@ -3,6 +3,8 @@
  * and a failure at once.
  */
 
+import { preferences } from "./preferences";
+
 export const SPEAK_EVERY_MS = 10_000;
 
 type Ear = (text: string) => void;
@@ -14,7 +16,10 @@ export class Voice {
   private timer: ReturnType<typeof setTimeout> | null = null;
   private ear: Ear = () => undefined;
 
-  constructor(private readonly now: () => number = () => Date.now()) {}
+  constructor(
+    private readonly now: () => number = () => Date.now(),
+    private readonly every: () => number = () => SPEAK_EVERY_MS,
+  ) {}
 
   listen(ear: Ear): void {
     this.ear = ear;
@@ -23,7 +28,7 @@ export class Voice {
   /** What was spoken last is not said twice; of what comes while it is silent only the newest is said. */
   speak(text: string, urgent = false): void {
     if (text === "" || (text === this.said && this.waiting === null)) return;
-    const wait = this.lastAt + SPEAK_EVERY_MS - this.now();
+    const wait = this.lastAt + this.every() - this.now();
     if (urgent || wait <= 0) {
       this.say(text);
       return;
@@ -46,7 +51,7 @@ export class Voice {
   }
 }
 
-export const voice = new Voice();
+export const voice = new Voice(undefined, () => preferences.get().speakEvery * 1000);
 
 /** Says a sentence through the page's live region; `urgent` (a failure) does not wait its turn. */
 export function speak(text: string, urgent = false): void {

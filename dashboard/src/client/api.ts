@@ -170,6 +170,111 @@ export async function deleteRun(runId: string): Promise<void> {
   await ask(runPath(runId), { method: "DELETE" });
 }
 
+export type Level = "info" | "warning" | "error";
+
+/** One thing that somebody should look at; `offset` is its place in the server's log. */
+export interface AlertLine {
+  readonly offset: number;
+  readonly run_id: string;
+  readonly client_id: string | null;
+  readonly level: Level;
+  readonly title: string;
+  readonly text: string;
+  readonly timestamp: string;
+  readonly type: string;
+  /** The rule that told it. */
+  readonly rule: string | null;
+  readonly round: number | null;
+  readonly attempt: number;
+  readonly run_name: string;
+  readonly experiment_name: string;
+}
+
+export interface AlertPage {
+  readonly alerts: readonly AlertLine[];
+  readonly log_id: string;
+  readonly top: number;
+}
+
+export interface AlertQuery {
+  readonly level?: readonly Level[];
+  readonly run_id?: string;
+  readonly before?: number;
+  readonly after?: number;
+  readonly limit?: number;
+}
+
+export async function listAlerts(query: AlertQuery = {}, signal?: AbortSignal): Promise<AlertPage> {
+  const answer = await get<AlertPage>(`/api/alerts${search(query)}`, signal);
+  if (Array.isArray(answer.alerts)) return answer;
+  throw new Problem(200, "The server's answer is of another form.", "It may be of another version.");
+}
+
+export interface Rule {
+  readonly id: string;
+  readonly when: string;
+  readonly runs: string;
+  readonly to: readonly string[];
+  readonly source: "file" | "page";
+  readonly since: string;
+  readonly by: string;
+}
+
+export interface Target {
+  readonly name: string;
+  readonly service: string;
+  readonly waiting: number;
+  readonly told: number;
+  /** Why it does not take messages at the moment. */
+  readonly trouble: string | null;
+  readonly trouble_since: number | null;
+}
+
+export interface RuleList {
+  readonly rules: readonly Rule[];
+  readonly targets: readonly Target[];
+  readonly quiet: {
+    readonly begins: string;
+    readonly ends: string;
+    readonly zone: string | null;
+    readonly failures: "held" | "through";
+  } | null;
+  /** Whether the operator has named targets in a file at all. */
+  readonly file: boolean;
+}
+
+export function listRules(signal?: AbortSignal): Promise<RuleList> {
+  return get<RuleList>("/api/rules", signal);
+}
+
+export function makeRule(when: string, runs: string): Promise<Rule> {
+  return send<Rule>("POST", "/api/rules", { when, runs: runs.trim() === "" ? "*" : runs });
+}
+
+export async function removeRule(id: string): Promise<void> {
+  await ask(`/api/rules/${encodeURIComponent(id)}`, { method: "DELETE" });
+}
+
+export interface RunEdit {
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly notes?: string;
+}
+
+export function editRun(runId: string, edit: RunEdit): Promise<RunState> {
+  return send<RunState>("PATCH", runPath(runId), edit);
+}
+
+/** Whether the server lives, and which version it is. */
+export function getHealth(signal?: AbortSignal): Promise<{ status: string; version?: string }> {
+  return get("/healthz", signal);
+}
+
+/** Whether it is ready: what is new goes into its log. */
+export function getReady(signal?: AbortSignal): Promise<{ status: string }> {
+  return get("/readyz", signal);
+}
+
 export interface Caller {
   readonly name: string;
   readonly role: string;

@@ -2,18 +2,7 @@
 
 import { median as middle, durationWords as secondsInWords } from "../client/wording";
 
-/** "10:24:37" in local time. */
-export function clockTime(at: number): string {
-  const date = new Date(at);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()]
-    .map((part) => String(part).padStart(2, "0"))
-    .join(":");
-}
-
-/** "2026-11-24 10:24:37 UTC", for hovering. */
-export function utcTime(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
-}
+export { clockTime, utcTime } from "../client/clock";
 
 /** "48 s", "6 min 50 s", "1 h 4 min", of milliseconds: the same words as in the status sentence. */
 export function durationWords(milliseconds: number): string {

@@ -1,5 +1,6 @@
 /** What one row says: arithmetic and words, no drawing. */
 
+import { writtenDate } from "../client/clock";
 import { type Interval, intervalOf } from "../client/intervals";
 import { count, plural, rate } from "../client/numbers";
 import { millis, number } from "../client/reading";
@@ -214,12 +215,12 @@ export function took(run: RunState, now: number, away = false): number | null {
 
 /** "10:00" today, "Mon 16:40" within a week, "3 Nov 16:40" before. */
 export function startedWords(at: number, now: number): string {
-  const then = new Date(at);
+  const then = writtenDate(at);
   const time = `${two(then.getHours())}:${two(then.getMinutes())}`;
-  const midnight = new Date(now);
+  const midnight = writtenDate(now);
   midnight.setHours(0, 0, 0, 0);
-  if (at >= midnight.getTime()) return time;
-  if (at >= midnight.getTime() - 6 * 86_400_000)
+  if (then >= midnight) return time;
+  if (then.getTime() >= midnight.getTime() - 6 * 86_400_000)
     return `${then.toLocaleDateString("en-GB", { weekday: "short" })} ${time}`;
   return `${then.getDate()} ${then.toLocaleDateString("en-GB", { month: "short" })} ${time}`;
 }
