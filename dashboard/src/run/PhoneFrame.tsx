@@ -5,10 +5,13 @@ import {
   IconHistory,
   IconLink,
   IconPlayerPlay,
+  IconRepeat,
   IconServer2,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
+import { Link } from "wouter";
 import type { RunModel, Sentence } from "../client/model";
+import { useMayOperate } from "../hooks/useSession";
 import { AttemptHistory } from "./Attempts";
 import { PauseButton } from "./PauseButton";
 import type { Pausing } from "./pause";
@@ -81,6 +84,7 @@ export function PhoneFrame({ model, sentence, badge, onStop, pausing, end, tabs 
 
 function PhoneActions({ model, onStop, pausing }: Pick<Props, "model" | "onStop" | "pausing">) {
   const { copied, copy } = useCopyLink();
+  const operates = useMayOperate();
   const share = () => {
     // Where the phone has a share sheet, that is what "share" means; else the link is copied.
     if (typeof navigator.share !== "function") return copy();
@@ -90,6 +94,16 @@ function PhoneActions({ model, onStop, pausing }: Pick<Props, "model" | "onStop"
     <div className="phone-actions">
       <PauseButton model={model} pausing={pausing} />
       {!model.end && <StopButton model={model} onStop={onStop} />}
+      {model.end && operates && (
+        <Button
+          component={Link}
+          href={`/new?from=${encodeURIComponent(model.runId)}`}
+          variant="default"
+          leftSection={<IconRepeat size={16} stroke={1.75} />}
+        >
+          Run again
+        </Button>
+      )}
       <Button
         variant="default"
         onClick={share}

@@ -4,6 +4,7 @@ import { Notice } from "../app/Notice";
 import { cancelRun, deleteRun, type Problem, pauseRun, resumeRun } from "../client/api";
 import type { RunState } from "../client/state";
 import { ResumeDialog } from "../faces/ResumeDialog";
+import { EditDialog } from "./EditDialog";
 import type { RowAction } from "./RunMenu";
 import { runName } from "./row";
 
@@ -22,7 +23,7 @@ interface Question {
   readonly act: (runId: string) => Promise<unknown>;
 }
 
-const QUESTIONS: Readonly<Record<Exclude<RowAction, "resume">, Question>> = {
+const QUESTIONS: Readonly<Record<Exclude<RowAction, "resume" | "edit">, Question>> = {
   stop: {
     verb: "Stop",
     words:
@@ -66,7 +67,12 @@ export function AskDialog({ asked, close }: Props) {
   const resume = asked?.action === "resume" ? asked.run : null;
   return (
     <>
-      <Ask asked={asked?.action === "resume" ? null : asked} close={close} done={done} />
+      <Ask
+        asked={asked?.action === "resume" || asked?.action === "edit" ? null : asked}
+        close={close}
+        done={done}
+      />
+      <EditDialog run={asked?.action === "edit" ? asked.run : null} close={close} done={done} />
       <ResumeDialog
         runId={resume?.run_id ?? ""}
         name={resume === null ? "" : runName(resume)}
@@ -87,7 +93,8 @@ function Ask({ asked, close, done }: Props & { readonly done: () => void }) {
       close();
     },
   });
-  const question = asked === null || asked.action === "resume" ? null : QUESTIONS[asked.action];
+  const question =
+    asked === null || asked.action === "resume" || asked.action === "edit" ? null : QUESTIONS[asked.action];
   return (
     <Modal
       opened={question !== null}

@@ -16,7 +16,19 @@ import { getConfigSchema, getRunStart, type Problem, startCentralized, startFede
 import { feeds } from "../client/feeds";
 import { record, text } from "../client/reading";
 import { SchemaField } from "./SchemaField";
-import { changed, type Field, faultsByField, fieldsOf, isAsked, type Value, valuesFrom } from "./schemaForm";
+import {
+  type Change,
+  changed,
+  changes,
+  type Field,
+  faultsByField,
+  fieldsOf,
+  isAsked,
+  labelOf,
+  shown,
+  type Value,
+  valuesFrom,
+} from "./schemaForm";
 import "./newRun.css";
 
 type Kind = "centralized" | "federated";
@@ -88,6 +100,7 @@ function Form({ told, from, started }: FormProps) {
   const [touched, setTouched] = useState<Readonly<Record<string, Value>>>({});
   const values = { ...begun, ...touched };
   const asked = fields.filter((field) => isAsked(field, values, fields));
+  const edited = told === null ? [] : changes(asked, begun, values);
   const body = bodyOf(name, source, asked, values);
   const start = useMutation<{ run_id: string }, Problem>({
     mutationFn: () => (kind === "federated" ? startFederated(body) : startCentralized(body)),
@@ -99,6 +112,7 @@ function Form({ told, from, started }: FormProps) {
     field,
     value: values[field.name],
     fault: faults.get(field.name),
+    before: edited.find((each) => each.name === field.name)?.before,
     set: (value: Value) => setTouched((before) => ({ ...before, [field.name]: value })),
   });
   // What a choice brings with it stands behind that choice.
@@ -205,9 +219,30 @@ function Form({ told, from, started }: FormProps) {
             </Notice>
           )}
         </div>
+        {told !== null && <Edited from={text(told.experiment_name) ?? from ?? ""} edited={edited} />}
         <Same kind={kind} body={body} />
       </aside>
     </form>
+  );
+}
+
+/** What is not as it was in the run that the form began from. */
+function Edited({ from, edited }: { readonly from: string; readonly edited: readonly Change[] }) {
+  return (
+    <div className="card new-run-card">
+      <h2 className="t-title">Changed from {from}</h2>
+      {edited.length === 0 ? (
+        <p className="t-note text3">Nothing yet: it is the same run again.</p>
+      ) : (
+        <ul className="new-run-edited">
+          {edited.map(({ name, before, now }) => (
+            <li key={name}>
+              {labelOf(name)}: <span className="text3">{shown(before)}</span> → <b>{shown(now)}</b>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
   );
 }
 

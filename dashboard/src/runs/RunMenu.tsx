@@ -7,15 +7,18 @@ import {
   IconPlayerPlay,
   IconPlayerStop,
   IconPlayerTrackNext,
+  IconRepeat,
+  IconTag,
   IconTrash,
 } from "@tabler/icons-react";
+import { Link } from "wouter";
 import { exportUrl } from "../client/api";
 import type { RunState } from "../client/state";
 import { useMayOperate } from "../hooks/useSession";
 import { isLive } from "./placement";
 import { runName } from "./row";
 
-export type RowAction = "stop" | "delete" | "pause" | "go_on" | "resume";
+export type RowAction = "edit" | "stop" | "delete" | "pause" | "go_on" | "resume";
 
 interface Props {
   readonly run: RunState;
@@ -58,6 +61,20 @@ export function RunMenu({ run, ask, size = 28 }: Props) {
           Export as JSON Lines
         </Menu.Item>
         {operates && <Menu.Divider />}
+        {operates && (
+          <Menu.Item leftSection={<IconTag size={16} />} onClick={() => ask("edit", run)}>
+            Name, tags and notes…
+          </Menu.Item>
+        )}
+        {operates && (
+          <Menu.Item
+            component={Link}
+            href={`/new?from=${encodeURIComponent(run.run_id)}`}
+            leftSection={<IconRepeat size={16} />}
+          >
+            Run again with changes
+          </Menu.Item>
+        )}
         {operates && isLive(run) && run.paused === null && run.hears_pause && run.cancel_asked === null && (
           <Menu.Item leftSection={<IconPlayerPause size={16} />} onClick={() => ask("pause", run)}>
             Pause run

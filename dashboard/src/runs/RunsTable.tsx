@@ -7,7 +7,7 @@ import { millis } from "../client/reading";
 import type { RunState } from "../client/state";
 import { durationWords } from "../client/wording";
 import { METRICS, type Metric } from "./filter";
-import { Happening, LatestValue, Phantom } from "./parts";
+import { Happening, LatestValue, Marks, Phantom } from "./parts";
 import { type Picked, PickRun } from "./picked";
 import type { Placement } from "./placement";
 import { type RowAction, RunMenu } from "./RunMenu";
@@ -145,6 +145,7 @@ function Row({ run, points, scale, metric, now, away, ask, picked }: RowProps) {
         </Link>
         <div className="t-note text3 clip">
           {run.phantom && <Phantom />}
+          <Marks run={run} />
           {setUp(run)}
         </div>
       </td>

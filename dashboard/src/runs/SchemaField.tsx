@@ -1,17 +1,24 @@
 import { Checkbox, NumberInput, Select, TextInput } from "@mantine/core";
-import { type Field, labelOf, type Value } from "./schemaForm";
+import { type Field, shown as inWords, labelOf, type Value } from "./schemaForm";
 
 interface Props {
   readonly field: Field;
   readonly value: Value | undefined;
   readonly fault: string | undefined;
+  /** What it was in the run that the form began from, where it is not so any more. */
+  readonly before?: Value | undefined;
   readonly set: (value: Value) => void;
 }
 
 /** One setting, with its help text. */
-export function SchemaField({ field, value, fault, set }: Props) {
+export function SchemaField({ field, value, fault, before, set }: Props) {
   const shown = value === undefined ? field.initial : value;
-  const common = { label: labelOf(field.name), description: field.help, error: fault, name: field.name };
+  const common = {
+    label: <Label name={field.name} before={before} />,
+    description: field.help,
+    error: fault,
+    name: field.name,
+  };
   switch (field.kind) {
     case "boolean":
       return (
@@ -57,6 +64,15 @@ export function SchemaField({ field, value, fault, set }: Props) {
         />
       );
   }
+}
+
+function Label({ name, before }: { readonly name: string; readonly before: Value | undefined }) {
+  return (
+    <>
+      {labelOf(name)}
+      {before !== undefined && <span className="new-run-was">changed, was {inWords(before)}</span>}
+    </>
+  );
 }
 
 function stepOf(field: Field): number {

@@ -1,6 +1,7 @@
 /** The parts that a row of the table and a card on a phone share. */
 
 import { Tooltip } from "@mantine/core";
+import { IconNote } from "@tabler/icons-react";
 import { silentFor } from "../client/lateness";
 import { rate } from "../client/numbers";
 import type { RunState } from "../client/state";
@@ -14,6 +15,27 @@ const UNKNOWN: RowState = { tone: "plain", sign: "silent" };
 
 export function Phantom() {
   return <span className="phantom">phantoms, not X-rays</span>;
+}
+
+/** What somebody marked a run with, and that there is a note. */
+export function Marks({ run }: { readonly run: RunState }) {
+  return (
+    <>
+      {run.tags.map((tag) => (
+        <span key={tag} className="run-tag">
+          {tag}
+        </span>
+      ))}
+      {run.notes !== "" && (
+        <Tooltip label={run.notes} multiline maw={420}>
+          <span className="run-note">
+            <IconNote size={14} aria-hidden />
+            <span className="visually-hidden">Note: {run.notes}</span>
+          </span>
+        </Tooltip>
+      )}
+    </>
+  );
 }
 
 export function Happening({

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { schemaOf } from "../../test/fakeSchema";
-import { changed, faultsByField, fieldsOf, isAsked, labelOf, valuesFrom } from "./schemaForm";
+import { changed, changes, faultsByField, fieldsOf, isAsked, labelOf, shown, valuesFrom } from "./schemaForm";
 
 const fields = fieldsOf(schemaOf("federated"));
 const field = (name: string) => fields.find((each) => each.name === name);
@@ -71,4 +71,21 @@ it("asks for a setting only where its strategy is chosen", () => {
     "delta",
     "max_epsilon",
   ]);
+});
+
+it("says what was changed against the run that the form began from, and by how much", () => {
+  const [epochs, rate] = fieldsOf({
+    properties: {
+      epochs: { type: "integer", default: 10 },
+      rate: { type: "number", default: 0.001 },
+    },
+  });
+  const fields = [epochs, rate].filter((field) => field !== undefined);
+  const begun = { epochs: 5 };
+  expect(changes(fields, begun, { ...begun })).toEqual([]);
+  expect(changes(fields, begun, { epochs: 10, rate: 0.01 })).toEqual([
+    { name: "epochs", before: 5, now: 10 },
+    { name: "rate", before: 0.001, now: 0.01 },
+  ]);
+  expect([null, "", true, 0.5].map(shown)).toEqual(["off", "off", "on", "0.5"]);
 });

@@ -132,6 +132,33 @@ export function valuesFrom(
   return found;
 }
 
+/** A setting that is not as it was in the run that the form began from. */
+export interface Change {
+  readonly name: string;
+  readonly before: Value;
+  readonly now: Value;
+}
+
+/** What was changed against the run that the form began from. */
+export function changes(
+  fields: readonly Field[],
+  begun: Readonly<Record<string, Value>>,
+  values: Readonly<Record<string, Value>>,
+): readonly Change[] {
+  return fields.flatMap(({ name, initial }) => {
+    const before = begun[name] === undefined ? initial : begun[name];
+    const now = values[name] === undefined ? initial : values[name];
+    return before === now ? [] : [{ name, before, now }];
+  });
+}
+
+/** A setting's value in words. */
+export function shown(value: Value): string {
+  if (value === null || value === "") return "off";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return String(value);
+}
+
 /** The field that a fault of the server speaks of: the last part of `config.batch_size`. */
 export function faultsByField(
   faults: readonly { where: string; wrong: string; right: string }[],
