@@ -21,6 +21,7 @@ from federated_pneumonia_detection.federated.roster import Roster
 __all__ = ["GuardedGrid"]
 
 _NO_ANSWER = 5  # Flower's code for a node that is not available
+_TELL_EVERY_S = 2.0
 
 
 class GuardedGrid(Grid):
@@ -33,6 +34,8 @@ class GuardedGrid(Grid):
         reply_timeout_s: after so many seconds a client that has not answered counts as failed in this round.
         connect_timeout_s: after so many seconds without enough nodes `NoClients` is raised.
         poll_s: seconds between two looks for replies.
+        on_answers: called with what was sent and with the nodes that have answered, when more have than before and
+            others are waited for; not oftener than every two seconds.
         waited_s: how many seconds `check` has waited so far because somebody paused the run; no deadline counts them.
     """
 
@@ -46,6 +49,7 @@ class GuardedGrid(Grid):
         connect_timeout_s: float = 120.0,
         poll_s: float = 0.02,
         waited_s: Callable[[], float] = lambda: 0.0,
+        on_answers: Callable[[list[Message], list[int]], None] | None = None,
     ) -> None:
         self._grid = grid
         self._roster = roster
@@ -54,6 +58,7 @@ class GuardedGrid(Grid):
         self._connect_timeout_s = connect_timeout_s
         self._poll_s = poll_s
         self._waited_s = waited_s
+        self._on_answers = on_answers
         # How many sent messages were given up on: their clients may still be busy when the run ends.
         self.given_up = 0
 
@@ -125,6 +130,7 @@ class GuardedGrid(Grid):
         limit_s = self._reply_timeout_s if timeout is None else min(timeout, self._reply_timeout_s)
         deadline = self._now() + limit_s
         replies: dict[str, Message] = {}
+        told, next_told = 0, time.monotonic() + _TELL_EVERY_S
         while waiting:
             for reply in self._grid.pull_messages(waiting):
                 replies[reply.metadata.reply_to_message_id] = reply
@@ -132,10 +138,17 @@ class GuardedGrid(Grid):
             self._check()
             if self._now() > deadline:
                 break
+            if waiting and len(replies) > told and time.monotonic() >= next_told and self._on_answers is not None:
+                told, next_told = len(replies), time.monotonic() + _TELL_EVERY_S
+                self._on_answers(sent, self._answered(sent, replies))
             if waiting:
                 time.sleep(self._poll_s)
         self.given_up += len(waiting)
         return [self._reply(message, replies, waiting, limit_s) for message in sent]
+
+    @staticmethod
+    def _answered(sent: list[Message], replies: dict[str, Message]) -> list[int]:
+        return [message.metadata.dst_node_id for message in sent if message.metadata.message_id in replies]
 
     def _now(self) -> float:
         return time.monotonic() - self._waited_s()

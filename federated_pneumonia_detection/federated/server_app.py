@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from flwr.app import ArrayRecord, Context, Message, MetricRecord
+from flwr.app import ArrayRecord, Context, Message, MessageType, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.exception import PrivacyBudgetExhausted
 from flwr.serverapp.strategy import Strategy
@@ -19,8 +19,10 @@ from federated_pneumonia_detection.data import DataError
 from federated_pneumonia_detection.federated.errors import AllClientsFailed, FederatedError, RunCancelled
 from federated_pneumonia_detection.federated.global_model import GlobalModel
 from federated_pneumonia_detection.federated.grid import GuardedGrid
+from federated_pneumonia_detection.federated.harmless import harmless
 from federated_pneumonia_detection.federated.names import ask_who, who_answered
 from federated_pneumonia_detection.federated.records import Order
+from federated_pneumonia_detection.federated.reply_metrics import config_of
 from federated_pneumonia_detection.federated.roster import Roster, clear_reason, told_error
 from federated_pneumonia_detection.federated.strategies import draw_by_seed, strategy_of
 from federated_pneumonia_detection.federated.strategy_facts import privacy_spent
@@ -34,6 +36,7 @@ __all__ = ["ServerRun", "build_server_app", "tell_end"]
 
 # Of a traceback, its end: the innermost call says most.
 _DETAIL_CHARACTERS = 8_000
+_STAGES = {MessageType.TRAIN: "training", MessageType.EVALUATE: "evaluating"}
 
 
 class _EnoughRounds(Exception):
@@ -120,6 +123,7 @@ class ServerRun:
             roster=roster,
             check=self._checker(orders),
             waited_s=lambda: orders.waited_s,
+            on_answers=lambda sent, nodes: self._tell_answers(roster, sent, nodes),
             reply_timeout_s=self.reply_timeout_s,
             connect_timeout_s=self.connect_timeout_s,
             poll_s=self.poll_s,
@@ -149,6 +153,15 @@ class ServerRun:
             text = f"the next round would spend more than max_epsilon, {config.max_epsilon:g}"
             self.logger.log_alert("info", "The privacy budget is spent", text)
         self._complete(privacy_spent(strategy))
+
+    def _tell_answers(self, roster: Roster, sent: list[Message], nodes: list[int]) -> None:
+        """Say whose answer is here while others are waited for: who has trained may not get its update through."""
+        stage = _STAGES.get(sent[0].metadata.message_type.partition(".")[0])
+        if stage is not None:
+            asked, here = ([roster.name(node) for node in roster.sort(of)] for of in (_nodes(sent), nodes))
+            with harmless("telling who has answered"):
+                number = int(config_of(sent[0])["server-round"])
+                self.logger.log_stage(stage, round_num=number, expected=len(asked), connected=asked, answered=here)
 
     def _warn_of_no_account(self, strategy: Strategy) -> None:
         if self.order.config.privacy == "none" or privacy_spent(strategy):
@@ -276,6 +289,10 @@ def _refuse_empty_rounds(strategy: Strategy, roster: Roster) -> None:
         return aggregate(server_round, received)
 
     strategy.aggregate_train = aggregated  # type: ignore[method-assign]
+
+
+def _nodes(messages: Iterable[Message]) -> list[int]:
+    return [message.metadata.dst_node_id for message in messages]
 
 
 def _one_line(error: BaseException) -> str:

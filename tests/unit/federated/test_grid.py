@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 from flwr.app import Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
+from federated_pneumonia_detection.federated import grid as grid_module
 from federated_pneumonia_detection.federated.errors import NoClients, RunCancelled
 from federated_pneumonia_detection.federated.grid import GuardedGrid
 from federated_pneumonia_detection.federated.local_engine import LocalGrid
@@ -27,7 +29,7 @@ def open_grid(node_configs: list[dict[str, object]]) -> Iterator[Callable[..., G
         check: Callable[[], None] = lambda: None,
         roster: Roster | None = None,
         kind: type[LocalGrid] = LocalGrid,
-        **deadlines: float,
+        **more: Any,
     ) -> GuardedGrid:
         app = ClientApp()
 
@@ -38,7 +40,7 @@ def open_grid(node_configs: list[dict[str, object]]) -> Iterator[Callable[..., G
             return Message(RecordDict({"m": MetricRecord({"partition": partition})}), reply_to=message)
 
         opened.append(kind(app, node_configs, run_id=1))
-        return GuardedGrid(opened[-1], roster=roster or Roster(), check=check, poll_s=0.001, **deadlines)
+        return GuardedGrid(opened[-1], roster=roster or Roster(), check=check, poll_s=0.001, **more)
 
     yield make
     for grid in opened:
@@ -89,6 +91,28 @@ def test_a_client_that_does_not_answer_in_time_is_an_error_and_the_others_count(
     assert [reply.has_error() for reply in replies] == [False, False, True]
     assert replies[2].error.reason == "no answer within 0.2 s"
     assert grid.given_up == 1
+
+
+def test_who_has_answered_is_told_while_others_are_waited_for(
+    open_grid: Callable[..., GuardedGrid], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid_module, "_TELL_EVERY_S", 0.01)
+    released = threading.Event()
+    told: list[tuple[int, list[int]]] = []
+
+    def wait(partition: int) -> None:
+        if partition == 2:
+            released.wait(10)
+
+    def hear(sent: list[Message], nodes: list[int]) -> None:
+        told.append((len(sent), nodes))
+        if len(nodes) == 2:
+            released.set()
+
+    list(open_grid(wait, on_answers=hear).send_and_receive(ask()))
+
+    assert told[-1] == (3, [1000, 1001])
+    assert all(len(nodes) < 3 for _, nodes in told), "the last answer ends the wait, and is told by what follows"
 
 
 def test_a_request_to_stop_is_heard_while_waiting(open_grid: Callable[..., GuardedGrid]) -> None:
