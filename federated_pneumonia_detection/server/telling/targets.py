@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
-import threading
 from urllib.parse import unquote, urlsplit
 
 from federated_pneumonia_detection.config import ConfigError
@@ -56,13 +55,17 @@ class Target:
         Raises:
             NotTaken: It did not take it.
         """
-        with _Overheard() as said:
-            try:
-                taken = self._sender.notify(title=title, body=body, notify_type=_TYPES.get(level, "info"))
-            except Exception as error:  # noqa: BLE001 - one of a hundred services' own
-                raise NotTaken(self._without_secrets(f"{type(error).__name__}: {error}")) from None
-        if not taken:
-            raise NotTaken(self._without_secrets(said.last) or f"{self.service} did not take it")
+        import apprise
+
+        try:
+            result = self._sender.notify(
+                title=title, body=body, notify_type=_TYPES.get(level, "info"), body_format=apprise.NotifyFormat.TEXT
+            )
+        except Exception as error:  # noqa: BLE001 - one of a hundred services' own
+            raise NotTaken(self._without_secrets(f"{type(error).__name__}: {error}")) from None
+        if not result:
+            said = [entry.message for each in result.results for entry in each.logs()]
+            raise NotTaken(self._without_secrets(said[-1] if said else "") or f"{self.service} did not take it")
 
     def _without_secrets(self, words: str) -> str:
         parts = urlsplit(self._address)
@@ -71,26 +74,6 @@ class Target:
             if len(each) >= _LEAST_SECRET_LETTERS and each.lower() not in (host, parts.scheme):
                 words = words.replace(each, "…")
         return " ".join(words.split())[:300]
-
-
-class _Overheard(logging.Handler):
-    """Keeps the last warning that Apprise gave on this thread."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.last = ""
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.last = record.getMessage()
-
-    def __enter__(self) -> _Overheard:
-        logging.getLogger(_APPRISE).addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger(_APPRISE).removeHandler(self)
 
 
 def open_targets(addresses: dict[str, str]) -> list[Target]:
