@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +24,9 @@ from federated_pneumonia_detection.progress.framing import MARKS, Line
 from federated_pneumonia_detection.progress.liveness import State, state
 from federated_pneumonia_detection.progress.reading import JournalReader
 from federated_pneumonia_detection.progress.slug import slug
+
+if TYPE_CHECKING:
+    from federated_pneumonia_detection.cli.terminal.sources import Source
 
 __all__ = ["Journals", "NoSuchRun"]
 
@@ -54,6 +57,9 @@ class Journals:
         self._names = "*.jsonl" if only is None else f"{slug(only)}*.jsonl"
         self._readers: dict[Path, JournalReader] = {}
         self._states: dict[str, RunState] = {}
+        # What was read and not yet handed to whoever follows: the states are asked for in the middle of that.
+        self._unseen: list[_Message] = []
+        self._is_followed = False
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, newest first."""
@@ -80,12 +86,19 @@ class Journals:
         return [message for message in self._read() if message["run_id"] == run_id]
 
     def messages(self, run_id: str) -> Iterator[_Message | None]:
-        """Every message of a run, then live, merged by time; `None` when nothing came for half a second."""
+        """Every message of a run, then live, merged by time; `None` when nothing came for half a second.
+
+        One at a time: whoever asks anew takes over.
+        """
         quiet_since = time.monotonic()
         self._readers.clear()
         self._states.clear()
+        self._unseen.clear()
+        self._is_followed = True
         while True:
-            new = [message for message in self._read() if message["run_id"] == run_id]
+            self._read()
+            new = [message for message in self._unseen if message["run_id"] == run_id]
+            self._unseen.clear()
             yield from new
             now = time.monotonic()
             if new:
@@ -95,7 +108,13 @@ class Journals:
                 yield None
             time.sleep(_POLL_S)
 
-    def _read(self) -> list[_Message]:
+    def source(self) -> Source:
+        """The same directory, for a full screen."""
+        from federated_pneumonia_detection.cli.terminal.sources import Directory
+
+        return Directory(self.log_dir)
+
+    def _read(self) -> None:
         """What was written to any journal since the last time, folded into the states of the runs."""
         try:
             paths = sorted(path for path in self.log_dir.glob(self._names) if not path.name.startswith("."))
@@ -111,7 +130,8 @@ class Journals:
         for message in messages:
             run_id = message["run_id"]
             self._states[run_id] = fold(self._states.get(run_id) or RunState(run_id), message)
-        return messages
+        if self._is_followed:
+            self._unseen += messages
 
     def _verdicts(self) -> list[_Message]:
         """What follows from who lives, for runs that have not ended; the fold remembers what was said."""

@@ -98,3 +98,15 @@ def test_a_run_whose_process_is_gone_has_failed_and_nothing_is_written_for_it(tm
     assert run["status"] == "failed"
     assert "was killed" in run["error"]
     assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == before
+
+
+def test_what_is_read_while_a_state_is_asked_for_is_still_handed_over(tmp_path):
+    from federated_pneumonia_detection.progress import ProgressLogger
+
+    journals = Journals(tmp_path)
+    with ProgressLogger(str(tmp_path), "x", run_id="late") as logger:
+        feed = journals.messages("late")
+        assert next(feed)["type"] == "run_start"
+        logger.log_epoch_start(1, 3)
+        assert journals.run("late")["epoch"] == 1
+        assert next(feed)["type"] == "epoch_start"
