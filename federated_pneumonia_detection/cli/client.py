@@ -15,6 +15,8 @@ from federated_pneumonia_detection.cli.credentials import TOKEN_VARIABLE, token_
 from federated_pneumonia_detection.cli.feed import DEFAULT_URL
 
 if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
     from federated_pneumonia_detection.hub.retention import Policy
     from federated_pneumonia_detection.server.keeping import Pruned
 
@@ -67,10 +69,12 @@ class Client:
     ) -> None:
         self.url = url.rstrip("/")
         token = token_for(self.url, token_file)
+        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        self._tls = trusted(ca) if self.url.startswith("https://") else None
         self._http = httpx.Client(
             base_url=self.url,
-            headers={} if token is None else {"authorization": f"Bearer {token}"},
-            verify=trusted(ca) if self.url.startswith("https://") else True,
+            headers=self._headers,
+            verify=True if self._tls is None else self._tls,
             timeout=timeout_s,
             # No proxy: a server of ours is on this machine, in this house, or at the end of a tunnel.
             trust_env=False,
@@ -125,6 +129,11 @@ class Client:
             if len(runs) < PAGE:
                 return found
 
+    def some_runs(self, *, wanted: str = "", limit: int = PAGE) -> tuple[list[dict[str, Any]], int]:
+        """Runs that a filter's words are in, live ones first, then the newest; and how many there are in all."""
+        found = self._ask("GET", "/api/runs", params={"q": wanted[:200], "limit": limit}).json()
+        return found["runs"], found["total"]
+
     def run(self, run_id: str) -> dict[str, Any]:
         """One run's state; `latest` is a run too."""
         return dict(self._ask("GET", f"/api/runs/{run_id}").json())
@@ -165,6 +174,29 @@ class Client:
         """Every message of a run that is there now, all steps among them."""
         lines = b"".join(self.export(run_id, "jsonl")).splitlines()
         return [msgspec.json.decode(line) for line in lines if line]
+
+    def events(self, run_id: str, *, wait: int, **cursor: Any) -> dict[str, Any]:
+        """One long poll: what came of a run after the cursor, `wait` seconds at most."""
+        return dict(self._ask("GET", f"/api/runs/{run_id}/events", params={**cursor, "wait": wait}).json())
+
+    def socket(self, path: str, query: dict[str, Any]) -> ClientConnection:
+        """A WebSocket to the server, with the token and the certificates of this client.
+
+        Raises:
+            OSError: nobody answers there.
+            InvalidHandshake: somebody does, but not with a WebSocket.
+        """
+        from websockets.sync.client import connect
+
+        return connect(
+            f"ws{self.url.removeprefix('http')}{path}?{httpx.QueryParams(query)}",
+            additional_headers=self._headers,
+            ssl=self._tls,
+            proxy=None,
+            open_timeout=5,
+            close_timeout=0.2,
+            max_size=None,
+        )
 
     def messages(
         self, run_id: str, *, patience_s: float = 0, tell: Callable[[str], None] = lambda _: None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from federated_pneumonia_detection.config import FederatedConfig
     from federated_pneumonia_detection.progress.asked import Asked
 
-__all__ = ["HasEnded", "pause", "resume", "stop"]
+__all__ = ["HasEnded", "pause", "resume", "stop", "user"]
 
 HEARD_WITHIN_S = 15.0
 """How long a run is given to say that it has heard: a batch of a large network may take seconds."""
@@ -44,10 +44,10 @@ def stop(
     from federated_pneumonia_detection.progress.cancel import request_cancel
 
     def ask(client: Client, run_id: str) -> None:
-        client.cancel(run_id, reason=reason, by=_user())
+        client.cancel(run_id, reason=reason, by=user())
 
     def leave(directory: Path, run_id: str) -> None:
-        request_cancel(directory, run_id, reason=reason or "stopped by hand", by=_user())
+        request_cancel(directory, run_id, reason=reason or "stopped by hand", by=user())
 
     _ask(run, "stop", lambda state: state["status"] in ENDED, ask, leave, _Where(url, log_dir, token_file, ca))
 
@@ -64,10 +64,10 @@ def pause(
     from federated_pneumonia_detection.progress.pause import request_pause
 
     def ask(client: Client, run_id: str) -> None:
-        client.pause(run_id, reason=reason, by=_user())
+        client.pause(run_id, reason=reason, by=user())
 
     def leave(directory: Path, run_id: str) -> None:
-        request_pause(directory, run_id, reason=reason, by=_user())
+        request_pause(directory, run_id, reason=reason, by=user())
 
     _ask(run, "pause", lambda state: bool(state["paused"]), ask, leave, _Where(url, log_dir, token_file, ca))
 
@@ -93,7 +93,7 @@ def resume(
     if checkpoint_dir is None and (client := where.client()) is not None:
         with client:
             run_id = str(client.run(run)["run_id"])
-            answer = client.resume(run_id, number, by=_user())
+            answer = client.resume(run_id, number, by=user())
         if answer["how"] == "goes_on":
             typer.echo(f"{run_id} goes on.")
         else:
@@ -171,7 +171,7 @@ def _wait(run_id: str, what: str, is_done: Callable[[dict[str, Any]], bool], sta
     typer.echo(f"{run_id}: {now['sentence']}")
 
 
-def _user() -> str:
+def user() -> str:
     """Who asks, as this machine knows them."""
     try:
         return getpass.getuser() or "somebody at this machine"
@@ -193,7 +193,7 @@ def _resume_here(run: str, number: int | None, log_dir: Path, checkpoint_dir: Pa
             raise CannotGoOn(run_id, f"it is {status}; only one that waits or has ended goes on")
         if number is not None:
             raise CannotGoOn(run_id, "it waits where it is; leave --from out, or stop it first")
-        go_on(log_dir, run_id, by=_user())
+        go_on(log_dir, run_id, by=user())
         typer.echo(f"{run_id} goes on.")
         return
     if status == "completed":

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from federated_pneumonia_detection.cli.client import Client
+    from federated_pneumonia_detection.cli.terminal.sources import Source
 
 __all__ = ["DEFAULT_LOG_DIR", "DEFAULT_URL", "ENDED", "Feed", "LogDir", "Run", "Url", "open_feed"]
 
@@ -26,7 +27,7 @@ LogDir = Annotated[
 
 
 class Feed(Protocol):
-    """Runs and their messages. `Client` and `Journals` are ones."""
+    """Runs and their messages. `Journals` is one."""
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, newest first."""
@@ -36,6 +37,9 @@ class Feed(Protocol):
 
     def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
         """Every message of a run, then live; `None` now and then when nothing comes."""
+
+    def source(self) -> Source:
+        """The same runs, for a full screen."""
 
 
 class _Patient:
@@ -47,6 +51,11 @@ class _Patient:
 
     def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
         return self._client.messages(run_id, patience_s=600, tell=lambda words: typer.echo(f"fpd: {words}", err=True))
+
+    def source(self) -> Source:
+        from federated_pneumonia_detection.cli.terminal.sources import Server
+
+        return Server(self._client)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-__all__ = ["PHANTOMS", "line", "metric_words", "printable", "rate", "superseded", "withheld_words"]
+__all__ = ["NAMES", "PHANTOMS", "line", "metric_words", "printable", "rate", "superseded", "withheld_words"]
 
 PHANTOMS = "phantoms, not X-rays"
 """What every view says beside the name of a run that was not trained on X-rays."""

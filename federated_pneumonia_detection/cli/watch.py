@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from federated_pneumonia_detection.cli.credentials import Ca, TokenFile
-from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Run, Url, open_feed
+from federated_pneumonia_detection.cli.feed import ENDED, Feed, LogDir, Url, open_feed
 from federated_pneumonia_detection.cli.lines import (
     PHANTOMS,
     line,
@@ -23,6 +24,8 @@ from federated_pneumonia_detection.cli.lines import (
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from federated_pneumonia_detection.cli.terminal.sources import Source
 
 __all__ = ["follow", "view", "watch"]
 
@@ -157,7 +160,14 @@ def _status(feed: Feed, run_id: str) -> str | None:
     return None if state is None else str(state["status"])
 
 
-def follow(feed: Feed, run_id: str, *, stop: Callable[[], bool] = lambda: False, after_attempt: int = 0) -> str | None:
+def follow(
+    feed: Feed,
+    run_id: str,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    after_attempt: int = 0,
+    plain: bool = False,
+) -> str | None:
     """Show a run until it ends, drawn afresh on a terminal, line by line on anything else.
 
     Args:
@@ -165,12 +175,13 @@ def follow(feed: Feed, run_id: str, *, stop: Callable[[], bool] = lambda: False,
         run_id: the run; it need not have begun.
         stop: asked when nothing comes; true ends it.
         after_attempt: what was said in attempts up to this one is passed over, and so is how they ended.
+        plain: line by line on a terminal, too.
 
     Returns:
         The status the run ended with; `None` if it was stopped before.
     """
     shown = _After(feed, after_attempt) if after_attempt else feed
-    if not sys.stdout.isatty():
+    if plain or not sys.stdout.isatty() or _is_dumb():
         return _plain(shown, run_id, stop)
     from rich.console import Console
 
@@ -182,7 +193,7 @@ class _After:
 
     def __init__(self, feed: Feed, attempt: int) -> None:
         self._feed, self._attempt = feed, attempt
-        self.runs = feed.runs
+        self.runs, self.source = feed.runs, feed.source
 
     def run(self, run: str) -> dict[str, Any]:
         state = self._feed.run(run)
@@ -197,9 +208,53 @@ class _After:
 
 
 def watch(
-    run: Run = "latest", url: Url = None, log_dir: LogDir = None, token_file: TokenFile = None, ca: Ca = None
+    run: Annotated[
+        str | None, typer.Argument(help="A run id, or latest; without one a terminal lists all, a pipe gets latest.")
+    ] = None,
+    url: Url = None,
+    log_dir: LogDir = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Plain lines on a terminal, too.")] = False,
 ) -> None:
-    """Watch a run live: the sentence that says what is happening, the numbers, each hospital."""
+    """Watch runs live: the sentence that says what is happening, the numbers, each hospital.
+
+    On a terminal a full screen, `?` lists its keys; on a pipe plain lines until the run ends.
+    """
     with open_feed(url, log_dir, token_file=token_file, ca=ca) as feed:
-        status = follow(feed, str(feed.run(run)["run_id"]))
+        if not lines and _has_screen():
+            raise typer.Exit(_full_screen(feed.source(), run))
+        run_id = str(feed.run(run or "latest")["run_id"])
+        status = follow(feed, run_id, plain=lines)
     raise typer.Exit(0 if status == "completed" else 1)
+
+
+def _has_screen() -> bool:
+    """Whether this terminal can be drawn on and typed at."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not _is_dumb()
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
+
+
+def _full_screen(source: Source, run: str | None) -> int:
+    """Run the full screen; the exit code: 0, or 1 where the run that was named did not end well."""
+    from federated_pneumonia_detection.cli.terminal.app import WatchApp
+
+    # Asked before the screen opens: that there is no such run is one line.
+    run_id = None if run is None else str(source.run(run)["run_id"])
+    if run_id is None:
+        source.runs("")
+    # Textual would believe these rather than the terminal, which may be resized.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+    code = WatchApp(source, run_id).run()
+    if code:
+        return code
+    if run_id is not None:
+        try:
+            return int(source.run(run_id)["status"] in ENDED - {"completed"})
+        except (LookupError, ConnectionError, ValueError):
+            return 0
+    return 0
