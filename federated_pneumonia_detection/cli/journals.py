@@ -114,7 +114,7 @@ class Journals:
 
         return Directory(self.log_dir)
 
-    def _read(self) -> None:
+    def _read(self) -> list[_Message]:
         """What was written to any journal since the last time, folded into the states of the runs."""
         try:
             paths = sorted(path for path in self.log_dir.glob(self._names) if not path.name.startswith("."))
@@ -132,6 +132,7 @@ class Journals:
             self._states[run_id] = fold(self._states.get(run_id) or RunState(run_id), message)
         if self._is_followed:
             self._unseen += messages
+        return messages
 
     def _verdicts(self) -> list[_Message]:
         """What follows from who lives, for runs that have not ended; the fold remembers what was said."""
