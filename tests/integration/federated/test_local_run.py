@@ -52,7 +52,9 @@ def test_the_server_tells_rounds_and_aggregates_and_the_end(make_trainer: Make, 
 def test_the_server_says_what_it_does_and_waits_for(make_trainer: Make, small_source: Path, told: Told) -> None:
     make_trainer(num_rounds=1).train(small_source, "demo")
 
-    stages = [(m["stage"], m.get("round"), m["connected"]) for m in told(kind="stage")]
+    # A round of seconds, on a busy machine, also tells who has answered meanwhile.
+    said = [m for m in told(kind="stage") if not m.get("answered")]
+    stages = [(m["stage"], m.get("round"), m["connected"]) for m in said]
     everybody = list(CLIENTS)
     assert stages == [
         ("waiting_for_clients", None, everybody),
