@@ -76,6 +76,7 @@ def columns(
 
     Returns:
         `steps`: for each client and phase `row`, `epoch`, `round`, `step`, `total_steps`, `timestamp` and `metrics`;
+        where not all are told also `thinned`: up to which row.
         `epochs`: for each type, client and phase `offset`, `epoch`, `round`, `local_epoch`, `timestamp` and `metrics`.
         Of a run that was begun more than once also `attempt`, and `current`: whether it is part of the run's curve.
         Where axes were asked for, each also has `x`: by axis a column, `null` where a point has no place on it.
@@ -89,7 +90,9 @@ def columns(
         if axes is not None:
             series["x"] = _places(axes, x, client, series)
         if series["row"] or chosen is None:
-            found["steps"].append({"client_id": client, "phase": phase, **_thinned(series, points)})
+            thin = _thinned(series, points)
+            until = {"thinned": series["row"][-1]} if len(thin["row"]) < len(series["row"]) else {}
+            found["steps"].append({"client_id": client, "phase": phase, **until, **thin})
     if since is None:
         for series in _epoch_columns(_messages(store, run_id, client_id), metric, chosen):
             if axes is not None:

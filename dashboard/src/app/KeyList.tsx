@@ -7,7 +7,7 @@ const ALSO: readonly Shortcut[] = [
   { keys: "Esc", does: "close what is open, or go back", where: "Everywhere" },
   { keys: "ArrowLeft ArrowRight", does: "move the cursor", where: "In a chart" },
   { keys: "Home End", does: "cursor to the first or the newest point", where: "In a chart" },
-  { keys: "+", does: "zoom in", where: "In a chart" },
+  { keys: "+", does: "zoom in, all charts of the page", where: "In a chart" },
   { keys: "-", does: "zoom out", where: "In a chart" },
   { keys: "0", does: "show the whole run", where: "In a chart" },
   { keys: "t", does: "show its table", where: "In a chart" },

@@ -1,12 +1,15 @@
-import { ActionIcon, Tooltip } from "@mantine/core";
-import { IconCheck, IconCopy, IconTable } from "@tabler/icons-react";
+import { ActionIcon, Menu, Tooltip } from "@mantine/core";
+import { IconCheck, IconCopy, IconDownload, IconTable, IconZoomReset } from "@tabler/icons-react";
 import { type ReactNode, useMemo, useState } from "react";
 import { minus } from "./axis";
 import type { Cursor } from "./cursor";
+import type { FileKind } from "./download";
 import { Legend, type ReadingRow } from "./Legend";
 import { LineChart } from "./LineChart";
 import type { PlotSpec } from "./plot";
 import { type ChartTable, csv, tableOf } from "./table";
+import { usePalette } from "./theme";
+import { useZoom } from "./useCursor";
 import { useTable } from "./useTable";
 
 export type { Reading, ReadingRow } from "./Legend";
@@ -29,6 +32,12 @@ interface Props {
 /** A chart with its title, the legend row that becomes the reading, and the table behind it. */
 export function ChartCard({ id, title, about, tools, spec, cursor, height, read, xName, empty }: Props) {
   const { tabular, toggle, onKeyDown } = useTable();
+  const palette = usePalette();
+  const zoomed = useZoom(cursor, xName);
+  const save = async (kind: FileKind) => {
+    const { saveChart } = await import("./download");
+    await saveChart(kind, spec, { title, about: about ?? "", xName }, palette, zoomed);
+  };
   const label = about ? `${title}, ${about}` : title;
   const words = (x: number) => {
     const row = read(x);
@@ -44,7 +53,12 @@ export function ChartCard({ id, title, about, tools, spec, cursor, height, read,
           </span>
         )}
         <span className="tools">
-          <CardActions tabular={tabular} onTable={toggle} table={() => tableOf(spec, xName)} />
+          <CardActions
+            tabular={tabular}
+            onTable={toggle}
+            table={() => tableOf(spec, xName)}
+            save={(kind) => save(kind)}
+          />
           {tools}
         </span>
       </div>
@@ -53,7 +67,20 @@ export function ChartCard({ id, title, about, tools, spec, cursor, height, read,
         {tabular ? (
           <TableBehind table={tableOf(spec, xName)} height={height} label={label} />
         ) : (
-          <LineChart spec={spec} id={id} label={label} cursor={cursor} height={height} reading={words} />
+          <LineChart
+            spec={spec}
+            id={id}
+            label={label}
+            cursor={cursor}
+            height={height}
+            reading={words}
+            axis={xName}
+          />
+        )}
+        {zoomed && !tabular && (
+          <button type="button" className="zoom-reset" onClick={() => cursor.setZoom(null)}>
+            <IconZoomReset size={14} stroke={1.75} aria-hidden /> Whole run (0)
+          </button>
         )}
         {empty && !tabular && <p className="chart-empty">{empty}</p>}
       </div>
@@ -61,14 +88,22 @@ export function ChartCard({ id, title, about, tools, spec, cursor, height, read,
   );
 }
 
+const FILES = [
+  ["png", "Picture (PNG)"],
+  ["svg", "Drawing (SVG)"],
+  ["csv", "Numbers (CSV)"],
+] as const;
+
 function CardActions({
   tabular,
   onTable,
   table,
+  save,
 }: {
   tabular: boolean;
   onTable: () => void;
   table: () => ChartTable;
+  save: (kind: FileKind) => void;
 }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
@@ -100,6 +135,22 @@ function CardActions({
           {copied ? <IconCheck size={16} stroke={1.75} /> : <IconCopy size={16} stroke={1.75} />}
         </ActionIcon>
       </Tooltip>
+      <Menu position="bottom-end">
+        <Menu.Target>
+          <Tooltip label="Save the chart">
+            <ActionIcon variant="subtle" color="gray" size={28} aria-label="Save the chart">
+              <IconDownload size={16} stroke={1.75} />
+            </ActionIcon>
+          </Tooltip>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {FILES.map(([kind, name]) => (
+            <Menu.Item key={kind} onClick={() => save(kind)}>
+              {name}
+            </Menu.Item>
+          ))}
+        </Menu.Dropdown>
+      </Menu>
     </span>
   );
 }

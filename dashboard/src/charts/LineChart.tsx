@@ -18,18 +18,25 @@ interface Props {
   label: string;
   cursor: Cursor;
   height: number;
+  /** Which x axis it has: charts of one axis and one cursor are zoomed together. */
+  axis?: string;
   /** The reading at an x in words, for those who hear the chart. */
   reading: (x: number) => string;
 }
 
 /** A uPlot that follows its spec: at most one paint per animation frame, and none in a hidden tab. */
-export function LineChart({ spec, id, label, cursor, height, reading }: Props) {
+export function LineChart({ spec, id, label, cursor, height, reading, axis = "" }: Props) {
   const palette = usePalette();
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const live = useRef(spec);
   const frame = useRef(0);
-  const zoomed = useRef<[number, number] | null>(null);
+  // A chart whose x lies in columns of something else stays there.
+  const zoomed = useRef<() => readonly [number, number] | null>(() => null);
+  zoomed.current = () => {
+    const zoom = cursor.getZoom();
+    return spec.flush || zoom?.axis !== axis ? null : zoom.range;
+  };
   const [at, setAt] = useState<number | null>(cursor.get()?.x ?? null);
   const shape = shapeOf(spec);
 
@@ -54,7 +61,7 @@ export function LineChart({ spec, id, label, cursor, height, reading }: Props) {
       element,
       { width: Math.max(40, Math.floor(box.width)), height },
       () => live.current,
-      () => zoomed.current,
+      () => zoomed.current(),
       palette,
     );
     plot.current = made;
@@ -67,7 +74,7 @@ export function LineChart({ spec, id, label, cursor, height, reading }: Props) {
       }
     });
     observer.observe(element);
-    const unfollow = followPointer(made, id, cursor, live);
+    const unfollow = followPointer(made, id, axis, cursor, live);
     // Canvas text is drawn before the bundled font is there; draw once more when it is.
     let gone = false;
     document.fonts?.ready.then(() => {
@@ -82,17 +89,24 @@ export function LineChart({ spec, id, label, cursor, height, reading }: Props) {
       made.destroy();
       plot.current = null;
     };
-  }, [shape, palette, height, id, cursor]);
+  }, [shape, palette, height, id, cursor, axis]);
 
-  useEffect(
-    () =>
-      cursor.subscribe(() => {
-        const x = cursor.get()?.x ?? null;
-        if (plot.current) place(plot.current, live.current, x);
-        setAt(x);
-      }),
-    [cursor],
-  );
+  useEffect(() => {
+    let shown = cursor.getZoom();
+    return cursor.subscribe(() => {
+      const x = cursor.get()?.x ?? null;
+      if (cursor.getZoom() !== shown) {
+        shown = cursor.getZoom();
+        plot.current?.setData(columnsOf(live.current));
+        // uPlot has its new scales in a microtask of its own: what lies over the plot is put there after it.
+        queueMicrotask(() => {
+          if (plot.current) place(plot.current, live.current, cursor.get()?.x ?? null);
+        });
+      }
+      if (plot.current) place(plot.current, live.current, x);
+      setAt(x);
+    });
+  }, [cursor]);
 
   const onKeyDown = (event: React.KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -104,9 +118,8 @@ export function LineChart({ spec, id, label, cursor, height, reading }: Props) {
       cursor.held = false;
       cursor.set(null);
     } else if (["+", "=", "-", "0"].includes(event.key)) {
-      zoomed.current = zoom(whole, zoomed.current, event.key, at);
-      plot.current?.setData(columnsOf(spec));
-      if (plot.current) place(plot.current, spec, at);
+      const range = zoom(whole, zoomed.current(), event.key, at);
+      cursor.setZoom(range === null || spec.flush ? null : { axis, range });
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -166,32 +179,85 @@ function layerOf(plot: uPlot): SVGSVGElement {
   return layer;
 }
 
-/** The pointer moves the shared cursor; a click holds it, and a second one lets it go. */
-function followPointer(plot: uPlot, id: string, cursor: Cursor, live: { current: PlotSpec }): () => void {
+/** A pointer that moves further than this with its button down draws a zoom, in CSS pixels. */
+const DRAG = 6;
+
+/**
+ * The pointer moves the shared cursor; a click holds it, and a second one lets it go. Dragging with a mouse shows what it
+ * was dragged over, in all charts; a finger scrolls the page and moves the cursor.
+ */
+function followPointer(
+  plot: uPlot,
+  id: string,
+  axis: string,
+  cursor: Cursor,
+  live: { current: PlotSpec },
+): () => void {
   const aborter = new AbortController();
   const options = { signal: aborter.signal };
+  const leftOf = (event: PointerEvent) => event.clientX - plot.over.getBoundingClientRect().left;
+  let from: number | null = null;
+  let dragged = false;
+  const box = document.createElement("div");
+  box.className = "zoom-box";
   const move = (event: PointerEvent) => {
+    const left = leftOf(event);
+    if (from !== null && (dragged || Math.abs(left - from) > DRAG)) {
+      dragged = true;
+      const to = Math.min(plot.over.clientWidth, Math.max(0, left));
+      box.style.left = `${Math.min(from, to)}px`;
+      box.style.width = `${Math.abs(to - from)}px`;
+      if (!box.isConnected) plot.over.append(box);
+      return;
+    }
     if (cursor.held) return;
-    const left = event.clientX - plot.over.getBoundingClientRect().left;
     const x = plot.posToVal(left, "x");
     const stops = live.current.stops;
     const stop = stops[nearest(stops, x)];
     const snaps = stop !== undefined && Math.abs(plot.valToPos(stop, "x") - left) <= SNAP;
     cursor.set({ x: snaps ? stop : x, source: id });
   };
+  const down = (event: PointerEvent) => {
+    dragged = false;
+    if (event.pointerType !== "touch" && event.button === 0 && !live.current.flush) {
+      from = leftOf(event);
+      plot.over.setPointerCapture(event.pointerId);
+    }
+    move(event);
+  };
+  const up = (event: PointerEvent) => {
+    const begun = from;
+    from = null;
+    box.remove();
+    if (!dragged || begun === null) return;
+    const to = Math.min(plot.over.clientWidth, Math.max(0, leftOf(event)));
+    const range = [plot.posToVal(Math.min(begun, to), "x"), plot.posToVal(Math.max(begun, to), "x")] as const;
+    if (range[1] > range[0]) cursor.setZoom({ axis, range });
+  };
   plot.over.addEventListener("pointermove", move, options);
-  plot.over.addEventListener("pointerdown", move, options);
+  plot.over.addEventListener("pointerdown", down, options);
+  plot.over.addEventListener("pointerup", up, options);
+  plot.over.addEventListener(
+    "pointercancel",
+    () => {
+      from = null;
+      box.remove();
+    },
+    options,
+  );
   plot.over.addEventListener(
     "click",
     () => {
-      cursor.held = !cursor.held;
+      // The click that ends a drag holds nothing.
+      if (!dragged) cursor.held = !cursor.held;
+      dragged = false;
     },
     options,
   );
   plot.over.addEventListener(
     "pointerleave",
     () => {
-      if (!cursor.held) cursor.set(null);
+      if (!cursor.held && from === null) cursor.set(null);
     },
     options,
   );

@@ -143,3 +143,13 @@ export function tickTexts(values: readonly number[]): string[] {
   if (first !== undefined && second !== undefined) step = Math.abs(second - first);
   return values.map((value) => tickText(value, step));
 }
+
+/** Round ticks of a part of an axis, as it is shown when zoomed. */
+export function ticksWithin(
+  from: number,
+  to: number,
+  parts: number,
+): { ticks: readonly number[]; texts: readonly string[] } {
+  const found = ticks(from, to, roundStep(to - from, parts));
+  return { ticks: found, texts: tickTexts(found) };
+}

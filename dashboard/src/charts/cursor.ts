@@ -1,4 +1,4 @@
-/** The one cursor that all charts of a screen share: an x value, or nothing. No React in here. */
+/** The one cursor that all charts of a screen share: an x value, or nothing; and the part of x they show. No React in here. */
 
 export interface CursorValue {
   /** In the unit of the x axis. */
@@ -7,8 +7,15 @@ export interface CursorValue {
   source: string;
 }
 
+/** The part of an x axis that is shown. Of another axis (epochs, seconds) it says nothing. */
+export interface Zoom {
+  readonly axis: string;
+  readonly range: readonly [number, number];
+}
+
 export class Cursor {
   #value: CursorValue | null = null;
+  #zoom: Zoom | null = null;
   readonly #listeners = new Set<() => void>();
 
   /** A click holds the cursor where it is, in all charts, until the next one or Escape. */
@@ -19,6 +26,14 @@ export class Cursor {
   readonly set = (value: CursorValue | null): void => {
     if (value?.x === this.#value?.x) return;
     this.#value = value;
+    for (const listener of this.#listeners) listener();
+  };
+
+  readonly getZoom = (): Zoom | null => this.#zoom;
+
+  /** Zooms all charts that share this cursor; `null` shows the whole of each. */
+  readonly setZoom = (zoom: Zoom | null): void => {
+    this.#zoom = zoom;
     for (const listener of this.#listeners) listener();
   };
 

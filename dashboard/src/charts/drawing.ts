@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 import { markedPoints, traceMark } from "./marks";
+import { outsideOf, outsideWords } from "./outliers";
 import type { PlotSeries, PlotSpec } from "./plot";
 import type { Palette } from "./theme";
 
@@ -38,6 +39,7 @@ export function drawAbove(plot: uPlot, spec: PlotSpec, palette: Palette): void {
   for (const series of spec.series) {
     if (series.marked || series.markLast) marks(plot, series, palette);
   }
+  if (!spec.log) beyond(plot, spec, palette);
   for (const x of spec.crosses ?? []) cross(plot, x, palette);
   for (const turn of spec.turns ?? []) turnWords(plot, turn, palette);
   if (spec.level) {
@@ -159,6 +161,43 @@ function whiskers(plot: uPlot, series: PlotSeries, color: string): void {
     ctx.lineTo(left, plot.valToPos(to, "y", true));
     ctx.stroke();
   });
+}
+
+/** Values outside the y range: a triangle at the edge for each place, and in words how many and how far. */
+function beyond(plot: uPlot, spec: PlotSpec, palette: Palette): void {
+  const outside = outsideOf(spec.series, spec.y.min, spec.y.max);
+  if (outside === null) return;
+  const { ctx, bbox } = plot;
+  const px = uPlot.pxRatio;
+  for (const series of spec.series) {
+    if (series.smooth) continue;
+    ctx.fillStyle = palette(series.look.color);
+    const { x, y } = series.points;
+    x.forEach((at, i) => {
+      const value = y[i];
+      if (value == null || (value <= spec.y.max && value >= spec.y.min)) return;
+      const left = plot.valToPos(at, "x", true);
+      if (left < bbox.left || left > bbox.left + bbox.width) return;
+      const up = value > spec.y.max;
+      const tip = up ? bbox.top : bbox.top + bbox.height;
+      const back = (up ? 8 : -8) * px;
+      ctx.beginPath();
+      ctx.moveTo(left, tip);
+      ctx.lineTo(left - 4.5 * px, tip + back);
+      ctx.lineTo(left + 4.5 * px, tip + back);
+      ctx.fill();
+    });
+  }
+  words(
+    plot,
+    outsideWords(outside),
+    bbox.left + bbox.width - 6 * px,
+    bbox.top + 12 * px,
+    "right",
+    palette("--warn"),
+    palette("--surface"),
+    500,
+  );
 }
 
 function cross(plot: uPlot, at: number, palette: Palette): void {

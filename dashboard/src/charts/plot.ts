@@ -1,7 +1,7 @@
 /** What a chart shows, as a value, and the uPlot that draws it. The drawing of everything that is no line: `drawing.ts`. */
 
 import uPlot from "uplot";
-import type { Scale } from "./axis";
+import { type Scale, ticksWithin } from "./axis";
 import { joinColumns, type Points } from "./columns";
 import { drawAbove, drawBelow, FONT } from "./drawing";
 import type { Look } from "./marks";
@@ -22,6 +22,8 @@ export interface PlotSeries {
   reference?: boolean;
   /** A mark on the last point only, as small charts have it. */
   markLast?: boolean;
+  /** The smoothed line over a raw one: it is drawn, and is no value that anybody told. */
+  smooth?: boolean;
   /** What a later attempt supersedes: thin and dashed, with small marks. */
   tail?: boolean;
 }
@@ -30,6 +32,8 @@ export const TAIL_DASH: readonly number[] = [3, 3];
 
 export interface PlotAxis extends Scale {
   texts: readonly string[];
+  /** The ticks of a part of it, where they are no plain numbers. */
+  within?: typeof ticksWithin;
 }
 
 export interface PlotSpec {
@@ -123,6 +127,13 @@ export function makePlot(
   palette: Palette,
 ): uPlot {
   const first = spec();
+  /** The ticks of the whole axis, or of the part that is shown. */
+  const across = (plot: uPlot) => {
+    const { x } = spec();
+    const zoom = zoomed();
+    if (zoom === null) return x;
+    return (x.within ?? ticksWithin)(zoom[0], zoom[1], Math.max(2, Math.floor(plot.over.clientWidth / 80)));
+  };
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   for (const each of first.series) {
@@ -172,8 +183,8 @@ export function makePlot(
           grid,
           size: 24,
           gap: 5,
-          splits: () => [...spec().x.ticks],
-          values: () => [...spec().x.texts],
+          splits: (plot) => [...across(plot).ticks],
+          values: (plot) => [...across(plot).texts],
           border: { show: true, stroke: palette("--line2"), width: 1 },
         },
         {

@@ -79,6 +79,8 @@ export interface RunOpening {
   readonly messages: readonly Message[];
   /** Columns, as in an answer of `series`. */
   readonly steps: readonly unknown[];
+  /** True where the run has more steps than an opening carries: `series` has them. */
+  readonly steps_left_out?: boolean;
 }
 
 export async function getRunOpening(runId: string, signal?: AbortSignal): Promise<RunOpening> {
@@ -90,7 +92,7 @@ export async function getRunOpening(runId: string, signal?: AbortSignal): Promis
 /** Columns of steps and epochs, as `series.ts` reads them. */
 export function getSeries(
   runId: string,
-  query: { since?: number; metric?: string; attempt?: "all" | number } = {},
+  query: { since?: number; metric?: string; attempt?: "all" | number; points?: number } = {},
   signal?: AbortSignal,
 ): Promise<unknown> {
   return get<unknown>(`${runPath(runId)}/series${search(query)}`, signal);

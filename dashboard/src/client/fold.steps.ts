@@ -11,6 +11,7 @@ import { integer, metricsOf, text, timeOf } from "./reading";
 interface Columns {
   clientId: string | null;
   phase: Phase;
+  thinned: number;
   row: number[];
   attempt: number[];
   epoch: number[];
@@ -55,12 +56,17 @@ export function foldSteps(draft: Draft, batch: readonly Message[]): void {
   }
 }
 
-/** Adds rows (ascending) to one series; a row that is there already changes nothing. */
+/**
+ * Adds rows (ascending) to one series; a row that is there already changes nothing.
+ *
+ * @param thinned Up to which row only some are told, and no others will be.
+ */
 export function addSteps(
   draft: Draft,
   clientId: string | null,
   phase: Phase,
   rows: readonly StepRow[],
+  thinned = 0,
 ): void {
   const key = stepKey(clientId, phase);
   const all = draft.steps();
@@ -69,34 +75,56 @@ export function addSteps(
   const between = rows.filter((row) => row.row < last && !has(columns.row, row.row));
   if (between.length > 0) columns = inserted(columns, between);
   for (const row of rows) if (row.row > last) append(columns, row);
-  if (columns.row.length !== (all[key]?.length ?? 0)) all[key] = { ...columns, length: columns.row.length };
+  columns.thinned = Math.max(columns.thinned, thinned);
+  if (columns.row.length !== (all[key]?.length ?? 0) || columns.thinned !== (all[key]?.thinned ?? 0))
+    all[key] = { ...columns, length: columns.row.length };
 }
 
 /** Where rows are missing: the newest row before the first jump, for `series?since=`. `null`: none are. */
 export function firstGap(series: StepSeries): number | null {
-  const { row, length } = series;
-  if (length === 0) return null;
-  // Dense from 1: the last row is as large as the count, or something is missing.
-  if (row[length - 1] === length) return null;
-  let low = 0;
-  let high = length - 1;
+  const settled = settledLength(series);
+  if (settled === series.length) return null;
+  return settled === 0 ? 0 : (series.row[settled - 1] ?? 0);
+}
+
+/** How many rows stand where they will always stand: those before the first jump, behind what is thinned. */
+export function settledLength(series: StepSeries): number {
+  const { row, length, thinned } = series;
+  const first = thinned === 0 ? 0 : Math.min(length, lengthUpTo(row, thinned));
+  // Dense from there: the last row is as large as the count, or something is missing.
+  let low = first;
+  let high = length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (row[middle] === middle + 1) low = middle + 1;
+    if (row[middle] === thinned + middle - first + 1) low = middle + 1;
     else high = middle;
   }
-  return low === 0 ? 0 : (row[low - 1] ?? 0);
+  return low;
+}
+
+/** How many rows are at most `last`. */
+function lengthUpTo(rows: readonly number[], last: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rows[middle] ?? 0) <= last) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function columnsOf(series: StepSeries | undefined, clientId: string | null, phase: Phase): Columns {
   if (series !== undefined) {
     // The arrays are ours: nobody else writes, and readers stop at the length they were given.
-    const { row, attempt, epoch, round, step, totalSteps, at, metrics } = series as unknown as Columns;
-    return { clientId, phase, row, attempt, epoch, round, step, totalSteps, at, metrics };
+    const { thinned, row, attempt, epoch, round, step, totalSteps, at, metrics } =
+      series as unknown as Columns;
+    return { clientId, phase, thinned, row, attempt, epoch, round, step, totalSteps, at, metrics };
   }
   return {
     clientId,
     phase,
+    thinned: 0,
     row: [],
     attempt: [],
     epoch: [],

@@ -77,6 +77,8 @@ export interface StepSeries {
   readonly clientId: string | null;
   readonly phase: Phase;
   readonly length: number;
+  /** Up to this row only each bucket's least and greatest are here: a long run was opened. 0: all are. */
+  readonly thinned: number;
   /** Dense from 1 where nothing is missing; a jump is what was merged on the wire and not fetched yet. */
   readonly row: readonly number[];
   /** Which attempt of the run each is of. */

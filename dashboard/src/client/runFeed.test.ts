@@ -159,3 +159,26 @@ it("begins afresh when the server's log was rebuilt, and says so until that is c
   await vi.advanceTimersByTimeAsync(0);
   expect(feed.store.get().rebuilt).toBe(false);
 });
+
+it("asks for the steps of a long run thinned, and adds what comes later behind them", async () => {
+  const page = { log_id: "l", top: 1, state: told, messages: [start], steps: [], steps_left_out: true };
+  const thin = { ...columns([1, 400, 900]), thinned: 1000 };
+  const { asked } = await follow((path) =>
+    path.includes("/page")
+      ? page
+      : path.includes("points=")
+        ? { steps: [thin] }
+        : path.includes("/series")
+          ? { steps: [columns([1002])] }
+          : told,
+  );
+  await vi.advanceTimersByTimeAsync(10);
+  TestSocket.newest.give(subscribed(1), step(1001), step(1003));
+  await vi.advanceTimersByTimeAsync(3000);
+  const model = feed.store.get().model;
+  const series = model && stepSeries(model, "train");
+  expect(series?.row.slice(0, series.length)).toEqual([1, 400, 900, 1001, 1002, 1003]);
+  const gaps = asked.filter((each) => each.includes("/series") && !each.includes("points="));
+  expect(gaps).toHaveLength(1);
+  expect(gaps[0]).toContain("since=1001");
+});

@@ -49,6 +49,8 @@ const ASK_AGAIN = new Set([
 const ASK_AFTER_MS = 300;
 /** When all of a run takes longer than this to come, its state is asked for alone: the sentence comes first. */
 const FIRST_VIEW_MS = 200;
+/** Of a run with more steps than its opening carries, about so many are asked for: each bucket's least and greatest. */
+const STEPS_OF_LONG_RUN = 20_000;
 /** The least time between two requests for merged steps. */
 const FILL_EVERY_MS = 2_000;
 
@@ -59,6 +61,8 @@ export class RunFeed {
   private asking: unknown = null;
   private filling: unknown = null;
   private filled = false;
+  /** While the steps of a long run are on their way, none is missing. */
+  private thinning = false;
 
   constructor(
     readonly runId: string,
@@ -103,6 +107,7 @@ export class RunFeed {
     this.dontAsk();
     this.filled = true;
     this.store.push([{ opening }]);
+    if (opening.steps_left_out) this.fillThinned();
     this.connection.start({ logId: opening.log_id, offset: opening.top });
   }
 
@@ -184,11 +189,25 @@ export class RunFeed {
     }, FILL_EVERY_MS);
   }
 
+  /** The steps of a long run, as many as a screen can show; what comes later is added one by one. */
+  private fillThinned(): void {
+    this.thinning = true;
+    getSeries(this.runId, { since: 0, attempt: "all", points: STEPS_OF_LONG_RUN }, this.abort.signal)
+      .then(
+        (series) => this.store.push([{ series: series as SeriesAnswer }]),
+        () => undefined, // The line's own state tells that the server is away.
+      )
+      .finally(() => {
+        this.thinning = false;
+        this.fillSoon();
+      });
+  }
+
   /** Fetches the steps from the first one that is missing on. */
   private fill(): void {
     const { model } = this.store.get();
     // Of a hospital only the newest step is shown, and a hundred of them have many.
-    if (model?.federated) return;
+    if (model?.federated || this.thinning) return;
     const gaps = Object.values(model?.steps ?? {}).map(firstGap);
     const missing = gaps.filter((gap) => gap !== null);
     if (gaps.length > 0 && missing.length === 0) return;

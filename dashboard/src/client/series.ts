@@ -17,7 +17,7 @@ export function foldSeries(model: RunModel, answer: SeriesAnswer): RunModel {
     if (phase !== "train" && phase !== "val" && phase !== "test") continue;
     // A client of several processes is told by rounds and steps; here what came first stands first.
     const rows = rowsOf(columns).sort((a, b) => a.row - b.row);
-    addSteps(draft, text(columns.client_id), phase satisfies Phase, rows);
+    addSteps(draft, text(columns.client_id), phase satisfies Phase, rows, integer(columns.thinned) ?? 0);
   }
   return publish(draft);
 }

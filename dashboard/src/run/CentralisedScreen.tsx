@@ -13,6 +13,8 @@ import { EventsPanel } from "./EventsPanel";
 import { chosenRates, metricName } from "./figures";
 import { KpiStrip } from "./Kpis";
 import { centralisedKpis } from "./kpis";
+import { SmoothingControl, YRangeControl } from "./LookControls";
+import { Pinned } from "./Pinned";
 import { LOOKS, lossChart, rateChart } from "./plots";
 import { RailBar } from "./RailBar";
 import { ResultsCard } from "./ResultsCard";
@@ -21,6 +23,7 @@ import { SetupPanel } from "./SetupPanel";
 import { TestFigures } from "./TestFigures";
 import { useChartHeight } from "./useChartHeight";
 import { useEventLines } from "./useEventLines";
+import { useLooking } from "./useLooking";
 import { useParam } from "./useParam";
 import { useSteady } from "./useSteady";
 import { imagesPerEpoch, X_KINDS, type XKind, xAxis } from "./xaxis";
@@ -58,6 +61,7 @@ export function CentralisedScreen({ model, cursor, now, silentSince, age, arrivi
           <KeyRateCard model={model} cursor={cursor} now={now} arriving={arriving} height={height} />
           <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={height} />
           <TestFigures model={model} />
+          <Pinned model={model} cursor={cursor} now={now} height={height} />
         </div>
         <aside className="card run-side">
           <EventsPanel lines={lines} />
@@ -93,11 +97,12 @@ export function LossCard({
   plain = false,
 }: CardProps & { silentSince: string | null; plain?: boolean }) {
   const [kind, setKind] = useXKind(model);
-  const [scale, setScale] = useParam("y", ["linear", "log"], "linear");
+  const looking = useLooking(cursor, kind);
   const x = xAxis(model, kind, now);
   const { shown } = useTails(model);
-  const view = lossChart(model, x, scale === "log", silentSince, kind === "epoch" ? arriving : null, shown);
-  const spec = useSteady(view.spec, `loss-${kind}-${scale}-${shown.length}`, model.epoch);
+  const log = looking.y === "log";
+  const view = lossChart(model, x, log, silentSince, kind === "epoch" ? arriving : null, shown, looking);
+  const spec = useSteady(view.spec, `loss-${kind}-${looking.y}-${shown.length}`, model.epoch);
   const images = imagesPerEpoch(model) !== null;
   return (
     <ChartCard
@@ -123,16 +128,7 @@ export function LossCard({
                 { value: "images", label: "Images", disabled: !images },
               ]}
             />
-            <SegmentedControl
-              size="xs"
-              aria-label="y axis"
-              value={scale}
-              onChange={(value) => setScale(value as "linear" | "log")}
-              data={[
-                { value: "linear", label: "Linear" },
-                { value: "log", label: "Log" },
-              ]}
-            />
+            <YRangeControl />
           </>
         )
       }
@@ -156,14 +152,23 @@ export function KeyRateCard({
   const { shown } = useTails(model);
   const [metric = "val_auroc"] = chosenRates(model);
   const look = LOOKS.validation;
+  const looking = useLooking(cursor, kind);
   const lines = linesWith({ model, look, name: model.name }, other);
   const alone = lines.length === 1;
   const view = alone
-    ? rateChart(model, [metric], [look], xAxis(model, kind, now), kind === "epoch" ? arriving : null, shown)
-    : togetherChart(lines, metric, SHARED[kind], 440);
+    ? rateChart(
+        model,
+        [metric],
+        [look],
+        xAxis(model, kind, now),
+        kind === "epoch" ? arriving : null,
+        shown,
+        looking,
+      )
+    : togetherChart(lines, metric, SHARED[kind], 440, looking);
   const spec = useSteady(
     view.spec,
-    `key-${kind}-${metric}-${other.runId ?? ""}-${shown.length}`,
+    `key-${kind}-${metric}-${other.runId ?? ""}-${shown.length}-${looking.y}`,
     model.epoch,
   );
   const banded = spec.series.some((series) => series.points.low);
@@ -173,7 +178,14 @@ export function KeyRateCard({
       id="key"
       title={metricName(metric)}
       about={alone && !other.isUnknown ? by : aboutOf(lines, SHARED[kind], other)}
-      tools={plain ? null : <OtherRun runId={model.runId} other={other} />}
+      tools={
+        plain ? null : (
+          <>
+            <SmoothingControl />
+            <OtherRun runId={model.runId} other={other} />
+          </>
+        )
+      }
       spec={spec}
       cursor={cursor}
       height={height}
@@ -187,6 +199,7 @@ export function KeyRateCard({
 export function OtherRatesCard({ model, cursor, now, arriving, height }: CardProps) {
   const [kind] = useXKind(model);
   const { shown } = useTails(model);
+  const looking = useLooking(cursor, kind);
   const rates = chosenRates(model).slice(1, 3);
   const view = rateChart(
     model,
@@ -195,8 +208,13 @@ export function OtherRatesCard({ model, cursor, now, arriving, height }: CardPro
     xAxis(model, kind, now),
     kind === "epoch" ? arriving : null,
     shown,
+    looking,
   );
-  const spec = useSteady(view.spec, `rates-${kind}-${rates.join()}-${shown.length}`, model.epoch);
+  const spec = useSteady(
+    view.spec,
+    `rates-${kind}-${rates.join()}-${shown.length}-${looking.y}`,
+    model.epoch,
+  );
   const threshold = model.config.threshold;
   const [first = "", second = ""] = rates.map(metricName);
   return (

@@ -8,6 +8,7 @@ import { eventLines } from "./events";
 import { KpiStrip } from "./Kpis";
 import { centralisedKpis } from "./kpis";
 import type { Tab } from "./PhoneFrame";
+import { Pinned } from "./Pinned";
 import { RailBar } from "./RailBar";
 import { ResultsCard } from "./ResultsCard";
 import { epochRail } from "./rail";
@@ -87,6 +88,7 @@ function Charts({ model, cursor, now, silentSince, arriving }: Props) {
       />
       <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} />
       <TestFigures model={model} />
+      <Pinned model={model} cursor={cursor} now={now} height={HEIGHT} />
     </>
   );
 }

@@ -2,14 +2,18 @@
 
 import { logScale, lossScale, rateScale, type Scale, tickTexts } from "../charts/axis";
 import type { Reading, ReadingRow } from "../charts/ChartCard";
-import { breakAtGaps, lastAtOrBefore, type Points, thin } from "../charts/columns";
+import { lastAtOrBefore, type Points } from "../charts/columns";
 import type { Look } from "../charts/marks";
 import { lookOf } from "../charts/marks";
+import { withoutOutliers } from "../charts/outliers";
 import { arrivingHatch, type PlotSeries, type PlotSpec, TAIL_DASH } from "../charts/plot";
+import { rawAndSmooth, SMOOTHINGS, type Smoothing, withSmoothing } from "../charts/smooth";
+import type { Trace } from "../charts/trace";
 import { attemptAt, stepFilter, type Tail } from "../client/attempts";
 import { type Epoch, type RunModel, type StepSeries, stepSeries } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { casesOf, figure, metricName } from "./figures";
+import { type Gap, StepTrace, StepTraces } from "./stepTraces";
 import type { XAxis } from "./xaxis";
 
 /** Colour and mark of what a centralised run shows; the same in every chart. */
@@ -30,6 +34,19 @@ export interface ChartView {
 
 /** More columns than a wide screen has pixels are thinned to each column's least and greatest. */
 const BUCKETS = 900;
+
+/** How somebody chose to look at the charts of a page. */
+export interface Looking {
+  smoothing: Smoothing;
+  /** The y range holds every value, also those that flatten the rest. */
+  full: boolean;
+  /** The part of x that is shown; of a long curve only that part is taken, with all its points where they have room. */
+  zoom: readonly [number, number] | null;
+  /** The curves of steps as they were last drawn. */
+  traces: StepTraces;
+}
+
+const AS_IT_IS: Looking = { smoothing: "off", full: false, zoom: null, traces: new StepTraces() };
 
 /**
  * The metric of a phase at the end of each epoch, with its interval; a missing epoch is a gap.
@@ -132,41 +149,14 @@ export function stepPoints(
   metric: string,
   x: XAxis,
   shows: (i: number) => boolean,
-): { points: Points; gaps: { from: number; to: number; seconds: number }[] } {
-  const column = series.metrics[metric] ?? [];
-  const at: number[] = [];
-  const y: (number | null)[] = [];
-  const times: number[] = [];
-  let highest = Number.NEGATIVE_INFINITY;
-  let attempt: number | undefined;
-  let shift = 0;
-  for (let i = 0; i < series.length; i++) {
-    if (!shows(i)) continue;
-    const place = x.ofStep(series, i);
-    // A step that is told again has no place to the right of what is drawn.
-    if (place === null || place <= highest) continue;
-    highest = place;
-    at.push(place);
-    y.push(column[i] ?? null);
-    const time = (series.at[i] ?? 0) / 1000;
-    // Between two attempts nothing was trained: that is no gap of either.
-    const last = times.at(-1);
-    if (series.attempt[i] !== attempt && last !== undefined) shift = last - time;
-    attempt = series.attempt[i];
-    times.push(time + shift);
-  }
-  const broken = breakAtGaps({ x: at, y }, times, Math.max(10, 10 * usualGap(times)));
-  return { points: thin(broken.points, BUCKETS), gaps: broken.gaps };
+): { points: Points; gaps: readonly Gap[] } {
+  const trace = new StepTrace(0);
+  trace.take(series, metric, x, shows);
+  return { points: viewOf(trace.raw, null), gaps: trace.gaps };
 }
 
-/** The median of up to 100 newest gaps between times. */
-export function usualGap(times: readonly number[]): number {
-  const gaps: number[] = [];
-  for (let i = Math.max(1, times.length - 100); i < times.length; i++) {
-    gaps.push((times[i] ?? 0) - (times[i - 1] ?? 0));
-  }
-  gaps.sort((a, b) => a - b);
-  return gaps[gaps.length >> 1] ?? 0;
+function viewOf(trace: Trace, zoom: readonly [number, number] | null): Points {
+  return trace.view(zoom?.[0] ?? Number.NEGATIVE_INFINITY, zoom?.[1] ?? Number.POSITIVE_INFINITY, BUCKETS);
 }
 
 /** Loss: steps as a thin line, validation as points. */
@@ -177,10 +167,18 @@ export function lossChart(
   silentSince: string | null,
   arriving: number | null,
   tails: readonly Tail[] = [],
+  looking: Looking = AS_IT_IS,
 ): ChartView {
+  const { smoothing, full, zoom, traces } = looking;
   const steps = stepSeries(model, "train");
   const name = stepLossName(steps);
-  const drawn = steps && name ? stepPoints(steps, name, x, stepFilter(model, steps, null)) : null;
+  const weight = SMOOTHINGS[smoothing];
+  const trace =
+    steps && name
+      ? traces.of(placesKey(model, x), steps, name, x, stepFilter(model, steps, null), weight)
+      : null;
+  const drawn = trace && { points: viewOf(trace.raw, zoom), gaps: trace.gaps };
+  const smooth = trace?.smooth ? viewOf(trace.smooth, zoom) : null;
   const train = drawn?.points ?? epochPoints(model, "train_loss", "train", x, false);
   const validation = epochPoints(model, "val_loss", "val", x, false);
   const ofTrain = { label: "train", look: LOOKS.train, marked: false };
@@ -193,12 +191,13 @@ export function lossChart(
     ),
     ...tailsIn(tails, ofValidation, (tail) => epochPoints(model, "val_loss", "val", x, false, tail)),
   ];
-  const scale = (log ? logScale : lossScale)(
-    both(train.y, validation.y, ...superseded.map((each) => each.points.y)),
-  );
+  const values = [...both(train.y, validation.y, ...superseded.map((each) => each.points.y))];
+  const scale = log ? logScale(values) : lossScale(full ? values : withoutOutliers(values));
   const series: PlotSeries[] = [
     ...superseded,
-    { ...ofTrain, points: train, width: drawn ? 1 : 2, ...(drawn ? { alpha: 0.8 } : {}) },
+    ...(smooth
+      ? rawAndSmooth({ ...ofTrain, points: train }, smooth.y, smooth.x, smoothing)
+      : [{ ...ofTrain, points: train, width: drawn ? 1 : 2, ...(drawn ? { alpha: 0.8 } : {}) }]),
     { ...ofValidation, points: validation },
   ];
   const last = train.x[train.x.length - 1];
@@ -216,7 +215,7 @@ export function lossChart(
   };
   const n = [casesOf(model, "train").n, casesOf(model, "val", newestMetrics(model)).n];
   return {
-    spec,
+    spec: withSmoothing(spec, smoothing),
     empty: train.x.length + validation.x.length === 0 ? "The first loss appears here." : null,
     read: (at) => ({
       entries: [
@@ -237,6 +236,7 @@ export function rateChart(
   x: XAxis,
   arriving: number | null,
   tails: readonly Tail[] = [],
+  { smoothing, full }: Looking = AS_IT_IS,
 ): ChartView {
   const series = metrics.map((metric, i): PlotSeries => {
     const points = epochPoints(model, metric, "val", x, true);
@@ -257,13 +257,13 @@ export function rateChart(
     series: [...superseded, ...series],
     turns: turnsOf(model, x),
     x: x.axis,
-    y: withTexts(rateScale(values)),
+    y: withTexts(rateScale(full ? values : withoutOutliers(values))),
     tint: x.tint,
     hatch: arrivingHatch(Math.max(0, ...series.map(({ points }) => points.x.at(-1) ?? 0)), arriving),
     stops: series[0]?.points.x.filter((_, i) => series[0]?.points.y[i] != null) ?? [],
   };
   return {
-    spec,
+    spec: withSmoothing(spec, smoothing),
     empty: series.every(({ points }) => points.x.length === 0)
       ? "The first value comes after the first epoch."
       : null,
@@ -277,6 +277,12 @@ export function rateChart(
       at: atWords(x, at, series, nWords(nOf(model, metrics))),
     }),
   };
+}
+
+/** What decides where a step lies, and whether it is part of the curve. */
+function placesKey(model: RunModel, x: XAxis): string {
+  const attempts = model.attempts.map((each) => `${each.attempt}:${each.from}:${each.kept}`).join();
+  return [model.runId, x.kind, model.started, x.images, attempts].join("/");
 }
 
 function newestMetrics(model: RunModel) {

@@ -4,7 +4,7 @@ import { fold } from "../client/fold";
 import { emptyModel, type RunModel } from "../client/model";
 import { eventLines } from "./events";
 import { centralisedKpis, shortened } from "./kpis";
-import { LOOKS, lossChart, rateChart, stepPoints, usualGap } from "./plots";
+import { LOOKS, lossChart, rateChart, stepPoints } from "./plots";
 import { epochRail } from "./rail";
 import { results } from "./results";
 import { allSettings, mainSettings, metaWords, shortDigest } from "./setup";
@@ -150,8 +150,6 @@ describe("the charts", () => {
     expect(drawn.gaps).toHaveLength(1);
     expect(drawn.gaps[0]?.seconds).toBeGreaterThan(26);
     expect(drawn.points.y).toContain(null);
-    expect(usualGap([0, 1, 2, 30])).toBe(1);
-    expect(usualGap([])).toBe(0);
   });
   it("say in the plot what will come, and hatch what is on its way", () => {
     expect(rateChart(emptyModel("r"), ["val_auroc"], [LOOKS.validation], x, null).empty).toBe(

@@ -25,6 +25,11 @@ export function useSteady(spec: PlotSpec, key: string, turn: number): PlotSpec {
     kept.current = { key, turn, scale: next, empty };
     return spec;
   }
+  // What was a range of a few values and turned out to be one of an outlier is no range to keep.
+  if (turn !== before.turn && before.scale.max - before.scale.min > 4 * (max - min)) {
+    kept.current = { key, turn, scale: next, empty };
+    return spec;
+  }
   const grown = growOnly(before.scale, next);
   if (grown === before.scale) return withScale(spec, before.scale);
   if (turn === before.turn && turn > 1) return withScale(spec, before.scale);

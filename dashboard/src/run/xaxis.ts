@@ -12,6 +12,8 @@ export type XKind = (typeof X_KINDS)[number];
 export interface XAxis {
   kind: XKind;
   axis: PlotAxis;
+  /** The images in an epoch, where the axis counts images. */
+  images: number | null;
   /** Where the end of an epoch lies, as an attempt of the run told it; `null` where it cannot be told. */
   ofEpoch: (epoch: number, at: number, attempt: number) => number | null;
   /** Where a step lies. */
@@ -70,6 +72,7 @@ function epochAxis(model: RunModel, pixels: number): XAxis {
   const whole = wholeTicks(0, end, pixels);
   return {
     kind: "epoch",
+    images: null,
     axis: { min: 0, max: end, ticks: whole, texts: tickTexts(whole) },
     ofEpoch: (epoch) => epoch,
     ofStep: (series, i) => {
@@ -91,6 +94,7 @@ function imagesAxis(model: RunModel, images: number, pixels: number): XAxis {
   return {
     ...base,
     kind: "images",
+    images,
     axis: { min: 0, max: end, ticks: found, texts: tickTexts(found) },
     ofEpoch: (epoch) => epoch * images,
     ofStep: (series, i) => {
@@ -120,7 +124,14 @@ function timeAxis(model: RunModel, started: number, now: number, pixels: number)
   const opened = model.epochs.find((epoch) => epoch.epoch === model.epoch)?.started ?? null;
   return {
     kind: "time",
-    axis: { min: 0, max: end, ticks: found, texts: found.map((value) => timeTick(value, step)) },
+    images: null,
+    axis: {
+      min: 0,
+      max: end,
+      ticks: found,
+      texts: found.map((value) => timeTick(value, step)),
+      within: timeTicksWithin,
+    },
     ofEpoch: (_, at, attempt) => seconds(at, attempt),
     ofStep: (series, i) => {
       const at = series.at[i];
@@ -129,6 +140,17 @@ function timeAxis(model: RunModel, started: number, now: number, pixels: number)
     tint: isOpen(model) && opened !== null ? [seconds(opened), newest] : null,
     words: (x) => timeTick(Math.round(x), 1),
   };
+}
+
+/** The ticks of a part of a time axis. */
+export function timeTicksWithin(
+  from: number,
+  to: number,
+  parts: number,
+): { ticks: readonly number[]; texts: readonly string[] } {
+  const step = timeStep(to - from, parts);
+  const found = ticks(from, to, step);
+  return { ticks: found, texts: found.map((value) => timeTick(value, step)) };
 }
 
 /** The round step that cuts so many seconds into at most `parts`. */

@@ -14,12 +14,14 @@ import type { RunView } from "../client/runFeed";
 import { globalMetric } from "../federated/curves";
 import "../federated/federated.css";
 import { metricName, metricWords } from "../run/figures";
+import { SmoothingControl } from "../run/LookControls";
 import { StatusSentence, useCopyLink } from "../run/RunHeader";
 import "../run/run.css";
 import { PhantomBanner } from "../run/StateBadge";
 import { badgeOf } from "../run/state";
 import { useChartHeight } from "../run/useChartHeight";
 import { useCursorInUrl } from "../run/useCursorInUrl";
+import { useLooking } from "../run/useLooking";
 import { useParam } from "../run/useParam";
 import { useSteady } from "../run/useSteady";
 import "./compare.css";
@@ -283,6 +285,7 @@ function Curves({
 }) {
   const height = useChartHeight() + 60;
   const lines = drawn.map(({ line }) => line);
+  const { smoothing, full } = useLooking(cursor, axis);
   const view = useMemo(
     () =>
       togetherChart(
@@ -290,8 +293,9 @@ function Curves({
         metric,
         axis,
         900,
+        { smoothing, full },
       ),
-    [drawn, metric, axis],
+    [drawn, metric, axis, smoothing, full],
   );
   const plain = banded
     ? view.spec
@@ -331,6 +335,7 @@ function Curves({
               ),
             }))}
           />
+          <SmoothingControl />
           <Checkbox
             size="xs"
             label="Interval"

@@ -36,7 +36,6 @@ export function AtCursor({
             <tr>
               <th scope="col">Run</th>
               <th scope="col">{metricName(metric)}, 95% interval</th>
-              <th scope="col">n</th>
               <th scope="col">
                 <abbr title="minus the first run; 95% interval, unpaired: as if the cases were not the same">
                   Difference
@@ -53,6 +52,7 @@ export function AtCursor({
                   <th scope="row" title={line.name}>
                     <Mark look={line.look} size={12} radius={4} />
                     {line.name}
+                    <span className="compare-low">n {count(nOf(line.model))}</span>
                   </th>
                   <td>
                     <b>{rate(at?.value ?? null)}</b>
@@ -60,7 +60,6 @@ export function AtCursor({
                       {at?.interval ? `${rate(at.interval.low)} to ${rate(at.interval.high)}` : "no interval"}
                     </span>
                   </td>
-                  <td>{count(nOf(line.model))}</td>
                   <td>
                     {i === 0 ? (
                       <span className="text3">the first</span>

@@ -4,7 +4,9 @@ import { lossScale, rateScale, roundStep, ticks, tickTexts } from "../charts/axi
 import type { Reading, ReadingRow } from "../charts/ChartCard";
 import { lastAtOrBefore, type Points } from "../charts/columns";
 import type { Look } from "../charts/marks";
+import { withoutOutliers } from "../charts/outliers";
 import type { PlotAxis, PlotSpec } from "../charts/plot";
+import { type Smoothing, withSmoothing } from "../charts/smooth";
 import { type Axis, type Station, stationsOf } from "../client/axes";
 import { intervalOf } from "../client/intervals";
 import type { RunModel } from "../client/model";
@@ -13,7 +15,7 @@ import { globalCases } from "../federated/curves";
 import { hospitalCount } from "../federated/rounds";
 import { casesOf } from "../run/figures";
 import { withTexts } from "../run/plots";
-import { roundTime, timeStep, timeTick } from "../run/xaxis";
+import { roundTime, timeStep, timeTick, timeTicksWithin } from "../run/xaxis";
 
 export interface Line {
   model: RunModel;
@@ -61,10 +63,12 @@ export function togetherChart(
   metric: string,
   axis: Axis,
   pixels: number,
+  looking: { smoothing: Smoothing; full: boolean } = { smoothing: "off", full: false },
 ): TogetherView {
   const drawn = lines.map((line) => ({ line, ...pointsOf(line.model, metric, axis) }));
   const end = Math.max(0, ...drawn.map(({ line }) => plannedEnd(line.model, axis)));
-  const values = drawn.flatMap(({ points }) => [...points.y, ...(points.low ?? [])]);
+  const told = drawn.flatMap(({ points }) => [...points.y, ...(points.low ?? [])]);
+  const values = looking.full ? told : withoutOutliers(told);
   const stops = [...new Set(drawn.flatMap(({ points }) => points.x))].sort((a, b) => a - b);
   const [first] = drawn;
   const spec: PlotSpec = {
@@ -80,7 +84,7 @@ export function togetherChart(
     stops,
   };
   return {
-    spec,
+    spec: withSmoothing(spec, looking.smoothing),
     empty: first && first.points.x.length === 0 ? emptyWords(first.line.model, axis) : null,
     read: (x) => {
       const at = x ?? lastOfAll(drawn);
@@ -175,7 +179,13 @@ export function axisOf(axis: Axis, end: number, pixels: number): PlotAxis {
     const max = roundTime(Math.max(end, 10));
     const step = timeStep(max, parts);
     const found = ticks(0, max, step);
-    return { min: 0, max, ticks: found, texts: found.map((value) => timeTick(value, step)) };
+    return {
+      min: 0,
+      max,
+      ticks: found,
+      texts: found.map((value) => timeTick(value, step)),
+      within: timeTicksWithin,
+    };
   }
   const least = axis === "bytes" ? 1000 : axis === "images" ? 100 : 1;
   const whole = axis === "epochs" || axis === "rounds";
@@ -186,7 +196,12 @@ export function axisOf(axis: Axis, end: number, pixels: number): PlotAxis {
   const found = ticks(0, max, step);
   const texts =
     axis === "bytes" ? found.map((value) => (value === 0 ? "0" : bytes(value))) : tickTexts(found);
-  return { min: 0, max, ticks: found, texts };
+  return { min: 0, max, ticks: found, texts, ...(axis === "bytes" ? { within: byteTicksWithin } : {}) };
+}
+
+function byteTicksWithin(from: number, to: number, parts: number) {
+  const found = ticks(from, to, roundStep(to - from, parts));
+  return { ticks: found, texts: found.map((value) => (value === 0 ? "0" : bytes(value))) };
 }
 
 /** "18,832 images", "2 min 10 s", "round 3" */

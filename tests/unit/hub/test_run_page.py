@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from federated_pneumonia_detection.hub.run_page import page
+from federated_pneumonia_detection.hub.series import columns
 from federated_pneumonia_detection.hub.state import RunState
 from federated_pneumonia_detection.hub.stores.store import NOBODY, Arrival, Batch, Store
 
@@ -46,3 +47,20 @@ def test_it_comes_whole_however_long_the_run(store: Store, arrival: Callable[...
 def test_what_no_client_said_can_be_asked_for(store: Store, arrival: Callable[..., Arrival]) -> None:
     store.append(Batch([arrival(1, type="alert"), arrival(1, writer="c", client_id="client_0", type="alert")]))
     assert [message.offset for message in store.read(after=0, limit=9, run_id="run", client_id=NOBODY)] == [1]
+
+
+def test_the_steps_of_a_long_run_are_left_out_and_series_has_them_with_every_spike(
+    store: Store, arrival: Callable[..., Arrival], monkeypatch
+) -> None:
+    monkeypatch.setattr("federated_pneumonia_detection.hub.run_page.MOST_STEPS", 100)
+    losses = [40.0 if n == 137 else 0.5 for n in range(1, 202)]
+    steps = [
+        arrival(n, type="step", phase="train", step=n, metrics={"train_loss": loss}) for n, loss in enumerate(losses, 1)
+    ]
+    store.append(Batch(steps))
+    opened = json.loads(page(store, RunState("run")))
+    assert (opened["steps"], opened["steps_left_out"]) == ([], True)
+    (thin,) = columns(store, "run", since=0, points=20)["steps"]
+    assert len(thin["row"]) < 30
+    assert thin["thinned"] == 201
+    assert thin["metrics"]["train_loss"][thin["row"].index(137)] == 40.0
