@@ -29,6 +29,7 @@ SLOW_LAST = (
     "watching",
     "inside_the_round",
     "hundred_clients",
+    "many_points",
     "federated",
     "accuracy",
     "superlink",

@@ -29,6 +29,7 @@ TITLES = {
     "watching": "What watching costs a training",
     "inside_the_round": "From a hospital's local epoch to the screen",
     "hundred_clients": "A hundred hospitals, fifty rounds",
+    "many_points": "Half a million points",
     "import_time": "Importing the loggers",
     "accuracy": "How good the recipe is",
     "federated": "How good a federated run is",
