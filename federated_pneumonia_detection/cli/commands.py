@@ -13,6 +13,7 @@ from federated_pneumonia_detection.cli import (
     doctor,
     evaluate,
     federation,
+    importing,
     notify,
     predict,
     prune,
@@ -59,6 +60,7 @@ app.command("pause")(control.pause)
 app.command("resume")(control.resume)
 app.command("logs")(runs.logs)
 app.command("export")(runs.export)
+app.command("import")(importing.import_)
 app.command("prune")(prune.prune)
 app.command("ship")(ship.ship)
 app.command("ledger")(release.ledger)

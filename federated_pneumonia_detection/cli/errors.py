@@ -20,6 +20,7 @@ _OURS = {
     "federated_pneumonia_detection.federated.errors": ("FederatedError",),
     "federated_pneumonia_detection.server.errors": ("ServerError",),
     "federated_pneumonia_detection.hub.errors": ("HubError",),
+    "federated_pneumonia_detection.neighbours.errors": ("NeighbourError",),
     "federated_pneumonia_detection.progress.errors": ("ProgressError",),
 }
 """By module, so that telling an error of one part imports none of the others."""

@@ -35,6 +35,9 @@ class Feed(Protocol):
     def run(self, run: str) -> dict[str, Any]:
         """One run's state; `latest` is a run too."""
 
+    def so_far(self, run_id: str) -> list[dict[str, Any]]:
+        """Every message of a run that is there now."""
+
     def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
         """Every message of a run, then live; `None` now and then when nothing comes."""
 
@@ -47,7 +50,7 @@ class _Patient:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.runs, self.run = client.runs, client.run
+        self.runs, self.run, self.so_far = client.runs, client.run, client.so_far
 
     def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
         return self._client.messages(run_id, patience_s=600, tell=lambda words: typer.echo(f"fpd: {words}", err=True))

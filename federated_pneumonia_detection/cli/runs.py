@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from federated_pneumonia_detection.cli.credentials import Ca, TokenFile
-from federated_pneumonia_detection.cli.feed import DEFAULT_URL, LogDir, Run, Url, open_feed
+from federated_pneumonia_detection.cli.feed import DEFAULT_URL, Feed, LogDir, Run, Url, open_feed
 from federated_pneumonia_detection.cli.lines import PHANTOMS, printable, rate
 
 __all__ = ["export", "logs", "runs"]
@@ -56,15 +57,27 @@ def logs(run: Run = "latest", url: Server = DEFAULT_URL, token_file: TokenFile =
 def export(
     run: Run = "latest",
     form: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="csv or jsonl.")] = "csv",
+    to: Annotated[
+        Literal["tensorboard", "mlflow", "wandb", "trackio"] | None,
+        typer.Option(help="Another tracker whose files to write instead; its package must be installed."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where those files go, with --to.")] = Path("export"),
     url: Server = DEFAULT_URL,
+    log_dir: Annotated[Path | None, typer.Option(help="With --to: read the journals here, without a server.")] = None,
     token_file: TokenFile = None,
     ca: Ca = None,
 ) -> None:
-    """Print a run's metrics, for a notebook or a spreadsheet.
+    """Print a run's metrics, for a notebook or a spreadsheet, or take them to another tracker.
 
     Of a run that was begun again all is there: `attempt` says what each line is of, and `current` is 0 for what a later
-    attempt supersedes.
+    attempt supersedes; another tracker gets the run's curve alone.
     """
+    if to is not None:
+        with open_feed(None if log_dir else url, log_dir, token_file=token_file, ca=ca) as feed:
+            _take(feed, run, to, out)
+        return
+    if log_dir is not None:
+        raise typer.BadParameter("--log-dir goes with --to; without it, `fpd export` asks a server")
     import sys
 
     from federated_pneumonia_detection.cli.client import Client
@@ -73,3 +86,18 @@ def export(
         for part in client.export(run, form):
             sys.stdout.buffer.write(part)
     sys.stdout.flush()
+
+
+def _take(feed: Feed, run: str, to: str, out: Path) -> None:
+    """Take a run to another tracker's files, and say how to look at it there."""
+    from federated_pneumonia_detection.hub.fold import fold_all
+    from federated_pneumonia_detection.hub.rows import rows
+    from federated_pneumonia_detection.neighbours import Exported, export_run
+
+    state = feed.run(run)
+    run_id = str(state["run_id"])
+    messages = feed.so_far(run_id)
+    begun = next((message for message in reversed(messages) if message.get("type") == "run_start"), {})
+    exported = Exported(run_id, str(state["experiment_name"]), dict(begun.get("config") or {}))
+    told = export_run(exported, rows(messages, fold_all(run_id, messages)), to, out)
+    typer.echo(printable(f"{run_id} is in {out}; look at it by: {told}"))
