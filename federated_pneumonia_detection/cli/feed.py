@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from federated_pneumonia_detection.cli.client import Client
     from federated_pneumonia_detection.cli.terminal.sources import Source
 
-__all__ = ["DEFAULT_LOG_DIR", "DEFAULT_URL", "ENDED", "Feed", "LogDir", "Run", "Url", "open_feed"]
+__all__ = ["DEFAULT_LOG_DIR", "DEFAULT_URL", "ENDED", "Feed", "LogDir", "Run", "Url", "WholeFeed", "open_feed"]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_LOG_DIR = Path("logs/progress")
@@ -35,14 +35,18 @@ class Feed(Protocol):
     def run(self, run: str) -> dict[str, Any]:
         """One run's state; `latest` is a run too."""
 
-    def so_far(self, run_id: str) -> list[dict[str, Any]]:
-        """Every message of a run that is there now."""
-
     def messages(self, run_id: str) -> Iterator[dict[str, Any] | None]:
         """Every message of a run, then live; `None` now and then when nothing comes."""
 
     def source(self) -> Source:
         """The same runs, for a full screen."""
+
+
+class WholeFeed(Feed, Protocol):
+    """A feed that also gives at once all that is there."""
+
+    def so_far(self, run_id: str) -> list[dict[str, Any]]:
+        """Every message of a run that is there now, all steps among them."""
 
 
 class _Patient:
@@ -64,7 +68,7 @@ class _Patient:
 @contextmanager
 def open_feed(
     url: str | None, log_dir: Path | None, *, token_file: Path | None = None, ca: Path | None = None
-) -> Iterator[Feed]:
+) -> Iterator[WholeFeed]:
     """The feed that the two options mean: the one that is given, else a server that answers, else the journals here."""
     if url is not None and log_dir is not None:
         raise typer.BadParameter("give either --url or --log-dir, not both")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from federated_pneumonia_detection.cli.credentials import Ca, TokenFile
-from federated_pneumonia_detection.cli.feed import DEFAULT_URL, Feed, LogDir, Run, Url, open_feed
+from federated_pneumonia_detection.cli.feed import DEFAULT_URL, LogDir, Run, Url, WholeFeed, open_feed
 from federated_pneumonia_detection.cli.lines import PHANTOMS, printable, rate
 
 __all__ = ["export", "logs", "runs"]
@@ -88,7 +88,7 @@ def export(
     sys.stdout.flush()
 
 
-def _take(feed: Feed, run: str, to: str, out: Path) -> None:
+def _take(feed: WholeFeed, run: str, to: str, out: Path) -> None:
     """Take a run to another tracker's files, and say how to look at it there."""
     from federated_pneumonia_detection.hub.fold import fold_all
     from federated_pneumonia_detection.hub.rows import rows
@@ -97,7 +97,7 @@ def _take(feed: Feed, run: str, to: str, out: Path) -> None:
     state = feed.run(run)
     run_id = str(state["run_id"])
     messages = feed.so_far(run_id)
-    begun = next((message for message in reversed(messages) if message.get("type") == "run_start"), {})
+    begun: dict[str, Any] = next((message for message in reversed(messages) if message.get("type") == "run_start"), {})
     exported = Exported(run_id, str(state["experiment_name"]), dict(begun.get("config") or {}))
     told = export_run(exported, rows(messages, fold_all(run_id, messages)), to, out)
     typer.echo(printable(f"{run_id} is in {out}; look at it by: {told}"))
