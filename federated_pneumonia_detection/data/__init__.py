@@ -1,6 +1,7 @@
 """Where X-rays come from: npz, folders, CSV, zip, DICOM, phantoms; inspection, splits, partitions. No torch."""
 
 from federated_pneumonia_detection.data.cache import cache_directory
+from federated_pneumonia_detection.data.catalogue import Catalogue, open_catalogue
 from federated_pneumonia_detection.data.dataset import CLASSES, SPLITS, Dataset, Split
 from federated_pneumonia_detection.data.errors import DataError
 from federated_pneumonia_detection.data.images import IMAGE_SUFFIXES, read_image
@@ -14,6 +15,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "PHANTOM_NOTE",
     "SPLITS",
+    "Catalogue",
     "DataError",
     "Dataset",
     "Found",
@@ -24,6 +26,7 @@ __all__ = [
     "inspect_source",
     "load_source",
     "make_phantoms",
+    "open_catalogue",
     "partition",
     "read_image",
 ]

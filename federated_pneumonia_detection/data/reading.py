@@ -20,7 +20,7 @@ from federated_pneumonia_detection.data.splits import SHARES, cut_splits
 from federated_pneumonia_detection.data.tables import list_table
 from federated_pneumonia_detection.data.trees import FolderTree, Tree, ZipTree
 
-__all__ = ["OnImages", "Reading", "read_path"]
+__all__ = ["OnImages", "Reading", "list_path", "read_path", "split_listing"]
 
 OnImages = Callable[[int, int], None]
 
@@ -76,7 +76,35 @@ def read_path(path: Path, *, image_size: int, seed: int, on_images: OnImages | N
     raise DataError("it is no source", where, "name an npz, a folder, a CSV or a zip")
 
 
+def list_path(path: Path) -> Listing | None:
+    """List the images of the CSV, zip or folder `path`, without their pixels; `None` where they lie in one npz.
+
+    Raises:
+        DataError: as `read_path` does, but for the images themselves.
+    """
+    if path.is_dir():
+        return _in_tree(FolderTree(path))[0]
+    if path.suffix.lower() == ".zip":
+        with ZipTree(path) as tree:
+            return _in_tree(tree)[0]
+    folder = FolderTree(path.parent)
+    return list_table(folder.read(path.name), folder, where=str(path))
+
+
+def split_listing(entries: Sequence[Entry], *, seed: int, where: str) -> tuple[list[Split], list[str]]:
+    """The split of each image, as `read_path` tells it, and how those came about that the source does not have."""
+    return _splits_of(entries, patient_numbers(entries), seed, where)
+
+
 def _read_tree(tree: Tree, image_size: int, seed: int, on_images: OnImages | None) -> Reading:
+    listing, arrays = _in_tree(tree)
+    if listing is None:
+        return _from_arrays(tree.read(arrays), tree.place(arrays), image_size, seed)
+    return _from_listing(listing, tree, image_size, seed, on_images)
+
+
+def _in_tree(tree: Tree) -> tuple[Listing | None, str]:
+    """The images of a tree; or none, and the name of the npz in it."""
     names = tree.names()
     if not names:
         raise DataError("it is empty", tree.where, "put images into folders NORMAL and PNEUMONIA")
@@ -87,14 +115,14 @@ def _read_tree(tree: Tree, image_size: int, seed: int, on_images: OnImages | Non
             base = str(PurePosixPath(tables[0]).parent)
             place = tree.place(tables[0])
             listing = list_table(tree.read(tables[0]), tree, where=place, base=base)
-            return _from_listing(listing, tree, image_size, seed, on_images)
+            return listing, ""
         if len(arrays) == 1:
-            return _from_arrays(tree.read(arrays[0]), tree.place(arrays[0]), image_size, seed)
+            return None, arrays[0]
         if nested := [name for name in names if name.lower().endswith(".zip")]:
             raise DataError("it holds a zip and no images of a class", tree.place(nested[0]), "unpack the inner zip")
         if len(tables) > 1 or len(arrays) > 1:
             raise DataError(f"it holds {len(tables) + len(arrays)} sources", tree.where, "name the one to use")
-    return _from_listing(list_folder(tree), tree, image_size, seed, on_images)
+    return list_folder(tree), ""
 
 
 def _in_class_folder(name: str) -> bool:
@@ -132,12 +160,7 @@ def _from_listing(listing: Listing, tree: Tree, image_size: int, seed: int, on_i
     entries = [entry for entry, _ in kept]
     labels = np.array([entry.label for entry in entries], np.int64)
     patients = patient_numbers(entries)
-    if entries[0].split is None:
-        splits = cut_splits(labels, patients, seed=seed, shares=SHARES, where=tree.where)
-        notes = [f"cut into splits by us, seed {seed}" + (", by patient" if patients is not None else "")]
-    else:
-        given: list[Split] = [entry.split or "train" for entry in entries]
-        splits, notes = _complete(given, labels, patients, seed, tree.where)
+    splits, notes = _splits_of(entries, patients, seed, tree.where)
     return Reading(
         np.stack([result.pixels for _, result in kept]),
         labels,
@@ -150,6 +173,17 @@ def _from_listing(listing: Listing, tree: Tree, image_size: int, seed: int, on_i
         [tree.place(entry.name) for entry, result in kept if result.burnt_in],
         notes,
     )
+
+
+def _splits_of(
+    entries: Sequence[Entry], patients: Patients | None, seed: int, where: str
+) -> tuple[list[Split], list[str]]:
+    labels = np.array([entry.label for entry in entries], np.int64)
+    if entries[0].split is None:
+        notes = [f"cut into splits by us, seed {seed}" + (", by patient" if patients is not None else "")]
+        return cut_splits(labels, patients, seed=seed, shares=SHARES, where=where), notes
+    given: list[Split] = [entry.split or "train" for entry in entries]
+    return _complete(given, labels, patients, seed, where)
 
 
 def _complete(

@@ -31,6 +31,7 @@ from federated_pneumonia_detection.server import (
     pruning,
     resuming,
     runs,
+    sources,
 )
 from federated_pneumonia_detection.server.access import session
 from federated_pneumonia_detection.server.access.authority import Authority
@@ -149,6 +150,7 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
         health,
         ingest,
         session,
+        sources,
     ):
         app.include_router(family.router)
 
@@ -180,6 +182,9 @@ def create_app(settings: ServerSettings | None = None, *, service: Service | Non
             alerts.RuleList,
             Rule,
             session.Session,
+            sources.Sources,
+            sources.Source,
+            sources.RunSource,
         ],
         models=[
             runs.RunEdit,

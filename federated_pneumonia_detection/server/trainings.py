@@ -26,7 +26,7 @@ from federated_pneumonia_detection.server.jobs import Job
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import Service, service_of
 
-__all__ = ["Accepted", "accept", "is_allowed"]
+__all__ = ["Accepted", "accept", "allowed_source", "is_allowed"]
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ def _submit(service: Service, kind: Kind, asked: CentralizedRequest | FederatedR
     config: TrainingConfig | FederatedConfig = asked.resolved()
     if isinstance(config, FederatedConfig) and config.engine == "superlink" and service.settings.federation is None:
         raise _no_federation()
-    source = None if asked.source_path is None else _source(asked.source_path, service.settings.data_roots)
+    source = None if asked.source_path is None else allowed_source(asked.source_path, service.settings.data_roots)
     run_id = new_run_id(asked.experiment_name)
     job = Job(
         run_id=run_id,
@@ -80,7 +80,7 @@ def _submit(service: Service, kind: Kind, asked: CentralizedRequest | FederatedR
     return run_id
 
 
-def _source(given: str, roots: Iterable[Path]) -> str:
+def allowed_source(given: str, roots: Iterable[Path]) -> str:
     """`given` as the child shall be told it: the word for phantoms, or an absolute path under a data root.
 
     Raises:

@@ -116,6 +116,22 @@ def test_no_route_but_those_of_the_page_answers_somebody_without_a_token(guarded
     assert _ask(guarded, "GET", "/healthz").is_success
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/data/sources",
+        "/api/data/source?source_path=phantoms",
+        "/api/data/images/test/0?source_path=phantoms",
+        "/api/data/runs/latest",
+    ],
+)
+def test_images_are_for_an_operator_alone(guarded: BackgroundServer, keys: Keyring, path: str) -> None:
+    _problem(_ask(guarded, "GET", path), 401)
+    _problem(_ask(guarded, "GET", path, headers=keys.bearer("vera")), 403)
+    _problem(_ask(guarded, "GET", path, headers=keys.bearer("north")), 403)
+    assert _ask(guarded, "GET", path, headers=keys.bearer("olga")).status_code == (404 if "runs" in path else 200)
+
+
 @pytest.mark.parametrize("path", ["/api/events", "/api/stream"])
 def test_polls_and_streams_need_a_token_and_take_a_viewers(guarded: BackgroundServer, keys: Keyring, path: str) -> None:
     _problem(_ask(guarded, "GET", path), 401)
