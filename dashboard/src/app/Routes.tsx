@@ -9,6 +9,7 @@ const RunPage = lazy(() => import("../run/RunPage"));
 const CompareScreen = lazy(() => import("../together/CompareScreen"));
 const AlertsScreen = lazy(() => import("../alerts/AlertsScreen"));
 const SettingsScreen = lazy(() => import("../settings/SettingsScreen"));
+const DataScreen = lazy(() => import("../data/DataScreen"));
 const NewRun = lazy(() => import("../runs/NewRun"));
 
 export function Routes() {
@@ -29,6 +30,9 @@ export function Routes() {
         </Route>
         <Route path="/settings">
           <SettingsScreen />
+        </Route>
+        <Route path="/data">
+          <DataScreen />
         </Route>
         <Route path="/runs/:runId">
           {({ runId }) => <RunPage key={runId} runId={decodeURIComponent(runId)} />}

@@ -17,6 +17,7 @@ import {
   IconKeyboard,
   IconLogout,
   IconMoon,
+  IconPhoto,
   IconPlus,
   IconSearch,
   IconSettings,
@@ -51,6 +52,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   useShortcut("g c", "compare runs", () => go("/compare"));
   useShortcut("g a", "go to the alerts", () => go("/alerts"));
   useShortcut("g s", "go to the settings", () => go("/settings"));
+  useShortcut("g d", "go to the data", () => go("/data"), "Everywhere", useMayOperate());
   useShortcut("n", "new run", () => go("/new"), "Everywhere", useMayOperate());
   useShortcut("?", "this list", () => setListed(true));
   useShortcut("Ctrl+K", "go to a run or an action", () => spotlight.open());
@@ -99,6 +101,8 @@ function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
           Alerts
           <AlertCount />
         </NavLink>
+        {operates && <NavLink href="/data">Data</NavLink>}
+        {operates && <NavLink href="/new">New run</NavLink>}
       </nav>
       <button type="button" className="goto" onClick={() => spotlight.open()} aria-keyshortcuts="Control+K">
         <IconSearch size={16} aria-hidden />
@@ -224,6 +228,11 @@ function PhoneHeader({ openKeys }: { readonly openKeys: () => void }) {
             <Menu.Item leftSection={<IconSettings size={16} />} onClick={() => go("/settings")}>
               Settings
             </Menu.Item>
+            {operates && (
+              <Menu.Item leftSection={<IconPhoto size={16} />} onClick={() => go("/data")}>
+                Data
+              </Menu.Item>
+            )}
             <Menu.Item leftSection={<IconSearch size={16} />} onClick={() => spotlight.open()}>
               Go to run or action
             </Menu.Item>

@@ -98,6 +98,50 @@ export function getSeries(
   return get<unknown>(`${runPath(runId)}/series${search(query)}`, signal);
 }
 
+/** A source that may be looked at. */
+export interface NamedSource {
+  readonly source_path: string;
+  readonly name: string;
+  readonly kind: string;
+}
+
+/** What a source holds. */
+export interface Source {
+  readonly source_path: string;
+  readonly name: string;
+  readonly phantom: boolean;
+  readonly counts: Readonly<Record<string, { readonly normal?: number; readonly pneumonia?: number }>>;
+  /** For each split a digit for each image: 0 normal, 1 pneumonia. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly notes: readonly string[];
+  readonly digest: string;
+  readonly image_size: number;
+  readonly seed: number;
+}
+
+export function listSources(
+  signal?: AbortSignal,
+): Promise<{ sources: readonly NamedSource[]; more: boolean }> {
+  return get("/api/data/sources", signal);
+}
+
+export function getSource(source_path: string, signal?: AbortSignal): Promise<Source> {
+  return get(`/api/data/source${search({ source_path })}`, signal);
+}
+
+/** `same`: whether it is still what the run saw; `null` where only the counts could be compared. */
+export function getRunSource(
+  runId: string,
+  signal?: AbortSignal,
+): Promise<{ source: Source; same: boolean | null }> {
+  return get(`/api/data/runs/${encodeURIComponent(runId)}`, signal);
+}
+
+/** Where an image of a source is to be had; the browser asks for it with our cookie. */
+export function imageUrl({ source_path, image_size, seed }: Source, split: string, place: number): string {
+  return `/api/data/images/${split}/${place}${search({ source_path, image_size, seed, side: 224 })}`;
+}
+
 /** The output of the training process, as text. */
 export async function runLog(runId: string, signal?: AbortSignal): Promise<string> {
   return (await ask(`${runPath(runId)}/log`, signal ? { signal } : {})).text();

@@ -8,7 +8,7 @@ import { KpiStrip } from "../run/Kpis";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
 import { padded } from "../run/steadyText";
-import { TestFigures } from "../run/TestFigures";
+import { Hardest, TestFigures } from "../run/TestFigures";
 import { useEventLines } from "../run/useEventLines";
 import { useSteady } from "../run/useSteady";
 import { TogetherCard } from "../together/TogetherCard";
@@ -74,6 +74,7 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
           <SetupPanel model={model} />
         </div>
       </div>
+      <Hardest model={model} />
     </>
   );
 }

@@ -14,7 +14,7 @@ import { KpiStrip } from "../run/Kpis";
 import type { Tab } from "../run/PhoneFrame";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
-import { TestFigures } from "../run/TestFigures";
+import { Hardest, TestFigures } from "../run/TestFigures";
 import { useSteady } from "../run/useSteady";
 import { TogetherCard } from "../together/TogetherCard";
 import { type Board, boardOf } from "./board";
@@ -56,6 +56,7 @@ export function phoneFederated(props: Props): Readonly<Record<Tab, () => ReactNo
         <TogetherCard model={model} height={200} pixels={300} />
         <SmallMultiples model={model} panel={panel} cursor={cursor} />
         <TestFigures model={model} />
+        <Hardest model={model} />
       </>
     ),
     events: () => (

@@ -20,7 +20,7 @@ import { RailBar } from "./RailBar";
 import { ResultsCard } from "./ResultsCard";
 import { epochRail } from "./rail";
 import { SetupPanel } from "./SetupPanel";
-import { TestFigures } from "./TestFigures";
+import { Hardest, TestFigures } from "./TestFigures";
 import { useChartHeight } from "./useChartHeight";
 import { useEventLines } from "./useEventLines";
 import { useLooking } from "./useLooking";
@@ -69,6 +69,7 @@ export function CentralisedScreen({ model, cursor, now, silentSince, age, arrivi
         </aside>
       </div>
       <ResultsCard model={model} />
+      <Hardest model={model} />
     </>
   );
 }

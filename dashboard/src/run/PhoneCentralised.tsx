@@ -13,7 +13,7 @@ import { RailBar } from "./RailBar";
 import { ResultsCard } from "./ResultsCard";
 import { epochRail } from "./rail";
 import { SetupPanel } from "./SetupPanel";
-import { TestFigures } from "./TestFigures";
+import { Hardest, TestFigures } from "./TestFigures";
 import { durationWords } from "./time";
 
 interface Props {
@@ -89,6 +89,7 @@ function Charts({ model, cursor, now, silentSince, arriving }: Props) {
       <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} />
       <TestFigures model={model} />
       <Pinned model={model} cursor={cursor} now={now} height={HEIGHT} />
+      <Hardest model={model} />
     </>
   );
 }

@@ -1,11 +1,14 @@
 import { CopyButton, Modal, Tooltip } from "@mantine/core";
 import { useState } from "react";
+import { Link } from "wouter";
 import type { RunModel } from "../client/model";
+import { useMayOperate } from "../hooks/useSession";
 import { allSettings, mainSettings, type Setting } from "./setup";
 
 /** The settings one looks for, and a way to all of them. */
 export function SetupPanel({ model }: { model: RunModel }) {
   const [all, setAll] = useState(false);
+  const operates = useMayOperate();
   const settings = mainSettings(model);
   const count = allSettings(model.config).length;
   return (
@@ -22,6 +25,11 @@ export function SetupPanel({ model }: { model: RunModel }) {
       </div>
       {settings.length === 0 && <p className="text3 t-note">The trainer told no settings.</p>}
       <Settings settings={settings} />
+      {operates && (model.data.name || model.data.digest) && (
+        <Link className="link t-note" href={`/data?run=${encodeURIComponent(model.runId)}`}>
+          what it was trained on
+        </Link>
+      )}
       <Modal opened={all} onClose={() => setAll(false)} title={`All ${count} settings`} size="lg">
         <Settings settings={allSettings(model.config)} />
       </Modal>

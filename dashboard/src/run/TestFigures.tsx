@@ -1,3 +1,4 @@
+import { lazy, Suspense } from "react";
 import type { RunModel } from "../client/model";
 import { count, rate } from "../client/numbers";
 import { ConfusionCard } from "./Confusion";
@@ -5,6 +6,8 @@ import { casesOf } from "./figures";
 import { RocCard } from "./Roc";
 import { ChosenPoint, pathOf, SIDE, SquarePlot } from "./SquarePlot";
 import { type Bin, binsOf, chosenThreshold, prevalence, prPoint } from "./testFigures";
+
+const HardestCases = lazy(() => import("../data/HardestCases"));
 
 /** How good the model is, on images it was not trained on: four figures whose places are there from the start. */
 export function TestFigures({ model }: { model: RunModel }) {
@@ -33,6 +36,16 @@ function Absent({ model, what }: { model: RunModel; what: string }) {
       <b>After the last {model.federated ? "round" : "epoch"}</b>
       It is of the test split, which is read once, when training ends.
     </p>
+  );
+}
+
+/** Where a test named its hardest images, they stand under everything else of it. */
+export function Hardest({ model }: { model: RunModel }) {
+  if (!model.testCurves || model.testCurves.hardest.length === 0) return null;
+  return (
+    <Suspense fallback={null}>
+      <HardestCases model={model} />
+    </Suspense>
   );
 }
 
