@@ -1,4 +1,4 @@
-import { Pagination, SegmentedControl, Select, TextInput } from "@mantine/core";
+import { SegmentedControl, Select, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Link, useSearchParams } from "wouter";
@@ -8,6 +8,7 @@ import { useTitle } from "../app/title";
 import { getRunSource, getSource, listSources, type Problem, type Source } from "../client/api";
 import { count } from "../client/numbers";
 import { useMayOperate } from "../hooks/useSession";
+import { Pages } from "../runs/Pages";
 import { CLASSES, isSplit, labelAt, PAGE, pageOf, placesOf, type Shown, SPLITS } from "./sources";
 import { Thumbnail } from "./Thumbnail";
 import "./data.css";
@@ -209,13 +210,12 @@ function Grid({ source }: { source: Source }) {
         ))}
       </ul>
       {pages > 1 && (
-        <Pagination
-          total={pages}
-          value={page}
-          onChange={(value) => set("page", String(value))}
-          size="sm"
-          getControlProps={(control) => ({ "aria-label": `${control} page` })}
-          getItemProps={(item) => ({ "aria-label": `Page ${item}` })}
+        <Pages
+          page={page}
+          limit={PAGE}
+          shown={places.length}
+          total={all.length}
+          go={(to) => set("page", String(to))}
         />
       )}
     </div>
