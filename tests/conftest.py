@@ -18,6 +18,11 @@ _missing: dict[str, str] = {}
 """What this machine lacks, by the reason that the skipped tests give."""
 
 
+# What the machine does is said when it has been looked at for a while: a test that takes longer would find it among its
+# messages. Those that are about it ask for it.
+os.environ.setdefault("FPD_MACHINE_S", "0")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also what takes minutes (`make long`)")
 

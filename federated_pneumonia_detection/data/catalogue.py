@@ -81,7 +81,8 @@ def _of_arrays(data: Dataset, name: str) -> Catalogue:
     shown = {split: _no_larger(data.images[split]) for split in SPLITS}
 
     def read(split: Split, place: int, side: int) -> Images:
-        return resize_images(shown[split][place : place + 1], side)[0]
+        image: Images = resize_images(shown[split][place : place + 1], side)[0]
+        return image
 
     return Catalogue(
         data.name if data.phantom else name,

@@ -31,6 +31,7 @@ from federated_pneumonia_detection.federated.strategy_watch import watch_strateg
 from federated_pneumonia_detection.progress import FederatedProgressLogger
 from federated_pneumonia_detection.progress.orders import OrderWatch
 from federated_pneumonia_detection.training.errors import TrainingError
+from federated_pneumonia_detection.training.machine import MachineWatch, pace_s
 
 __all__ = ["ServerRun", "build_server_app", "tell_end"]
 
@@ -137,14 +138,15 @@ class ServerRun:
         count_on(strategy, self.rounds_before)
         watch_strategy(strategy, self.logger, roster=roster, say_end=False)
         try:
-            strategy.start(
-                grid=guarded,
-                initial_arrays=self.model.arrays(),
-                num_rounds=config.num_rounds,
-                timeout=self.reply_timeout_s,
-                train_config=self.order.to_record(),
-                evaluate_fn=lambda round_num, arrays: self._after_round(round_num, arrays, strategy),
-            )
+            with MachineWatch(self.logger, every_s=pace_s()):
+                strategy.start(
+                    grid=guarded,
+                    initial_arrays=self.model.arrays(),
+                    num_rounds=config.num_rounds,
+                    timeout=self.reply_timeout_s,
+                    train_config=self.order.to_record(),
+                    evaluate_fn=lambda round_num, arrays: self._after_round(round_num, arrays, strategy),
+                )
         except _EnoughRounds:
             patience = config.early_stopping_patience
             text = f"the validation loss has not fallen for {patience} rounds"

@@ -145,6 +145,9 @@ class Folding:
         # Looked at here, without a call: this is done for each message there is.
         if type(type_) is not str or type(time) is not str:
             type_, time = text(type_), text(time)
+        if type_ == "step" and message.get("phase") == "system":
+            # The machine is said by a thread of its own, which goes on while the training hangs.
+            return
         time_s = seconds(time)
         self._frozen = None
         # The newest time of all.

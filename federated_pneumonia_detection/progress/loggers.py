@@ -245,6 +245,12 @@ class ProgressLogger:
         self._channel.say(name, lambda stamp: Custom(name, told, **stamp))
 
     @_never_raises
+    def log_machine(self, metrics: Mapping[str, Any]) -> None:
+        """What the machine does beside the training, of which it says nothing; `Step` names the metrics."""
+        told, _ = values.metrics_of(metrics, self._channel.warn)
+        self._channel.say("step", lambda stamp: Step(None, None, None, "system", told, **stamp))
+
+    @_never_raises
     def log_alert(self, level: str, title: str, text: str) -> None:
         """Something a person should know; `level` is `info`, `warning` or `error`."""
         how, what, more = values.text(level), values.text(title), values.text(text)

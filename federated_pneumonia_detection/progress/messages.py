@@ -111,7 +111,13 @@ class EpochEnd(Message, frozen=True, tag="epoch_end", gc=False):
 
 
 class Step(Message, frozen=True, tag="step", gc=False):
-    """One batch. The only message that may be merged on its way to a viewer; there it has a `row` and no `offset`."""
+    """One batch. The only message that may be merged on its way to a viewer; there it has a `row` and no `offset`.
+
+    Of the phase `system` it tells what the machine does beside the training, and no epoch and no step: `cpu_percent`,
+    `memory_percent` and, where there is a graphics card, `gpu_percent` and `gpu_memory_percent` of the whole machine;
+    `process_cpu_percent` (100 is one core), `process_memory_mb` and `gpu_process_memory_mb` of the training's process.
+    It changes nothing of a run's state, and is no sign that the training goes on.
+    """
 
     epoch: int | None
     step: int | None

@@ -22,12 +22,13 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from federated_pneumonia_detection.data import Catalogue, DataError, Split, open_catalogue
-from federated_pneumonia_detection.progress.asked import CannotGoOn, find_asked
+from federated_pneumonia_detection.progress.asked import find_asked
+from federated_pneumonia_detection.progress.errors import CannotGoOn
 from federated_pneumonia_detection.server.access.admission import is_secure
 from federated_pneumonia_detection.server.access.origins import same_origin
 from federated_pneumonia_detection.server.access.security import require
 from federated_pneumonia_detection.server.events import RunId
-from federated_pneumonia_detection.server.openapi import answers, refuses
+from federated_pneumonia_detection.server.openapi import Answers, answers, refuses
 from federated_pneumonia_detection.server.problems import Problem
 from federated_pneumonia_detection.server.service import service_of
 from federated_pneumonia_detection.server.trainings import allowed_source, is_allowed
@@ -120,6 +121,9 @@ ImageSize = Annotated[int, Query(ge=8, le=512, description="To which size a trai
 Seed = Annotated[int, Query(ge=0, le=2**32 - 1, description="By which a source without splits is cut.")]
 
 
+_PNG: Answers = {200: {"description": "A grey PNG.", "content": {"image/png": {}}}}
+
+
 class _Shelf:
     """Catalogues that were opened a moment ago; one is opened at a time, the others wait for it."""
 
@@ -188,7 +192,7 @@ def one_source(request: Request, source_path: SourcePath, image_size: ImageSize 
 @router.get(
     "/images/{split}/{n}",
     summary="One image",
-    responses={200: {"description": "A grey PNG.", "content": {"image/png": {}}}} | refuses(403, 404, 422),
+    responses=_PNG | refuses(403, 404, 422),
     response_class=Response,
 )
 def one_image(

@@ -23,6 +23,7 @@ from federated_pneumonia_detection.training.epochs import evaluate_locally
 from federated_pneumonia_detection.training.errors import TrainingError
 from federated_pneumonia_detection.training.going_on import GoingOn, check_data, find_going_on, write_down
 from federated_pneumonia_detection.training.launch import on_event_loop, start_training_process
+from federated_pneumonia_detection.training.machine import MachineWatch, pace_s
 from federated_pneumonia_detection.training.metrics_collector import MetricsCollectorCallback
 from federated_pneumonia_detection.training.module import PneumoniaModule
 from federated_pneumonia_detection.training.networks import build_network
@@ -209,7 +210,8 @@ class CentralizedTrainer:
             folder = going_on.folder
             going_on.leave_the_rest()
         best = BestNetwork(folder, config, about={**about, "data": data.name})
-        module = self._fit(used, config, metrics, best, going_on)
+        with MachineWatch(logger, every_s=pace_s()):
+            module = self._fit(used, config, metrics, best, going_on)
         results = {
             **about,
             "status": "cancelled" if metrics.outcome == "cancelled" else "completed",

@@ -95,14 +95,12 @@ function WideHeader({ openKeys }: { readonly openKeys: () => void }) {
           Runs
         </NavLink>
         <NavLink href="/compare">Compare</NavLink>
-        {operates && <NavLink href="/new">New run</NavLink>}
         {/* The last: its count pushes nothing along. */}
         <NavLink href="/alerts">
           Alerts
           <AlertCount />
         </NavLink>
         {operates && <NavLink href="/data">Data</NavLink>}
-        {operates && <NavLink href="/new">New run</NavLink>}
       </nav>
       <button type="button" className="goto" onClick={() => spotlight.open()} aria-keyshortcuts="Control+K">
         <IconSearch size={16} aria-hidden />

@@ -50,6 +50,8 @@ export function ended(state: RunState): boolean {
 /** The state after one more message; what is not of the type it should be counts as not told. */
 export function foldState(before_: RunState, message: Said): RunState {
   const type = textOrEmpty(message.type);
+  // The machine is said by a thread of its own, which goes on while the training hangs.
+  if (type === "step" && message.phase === "system") return before_;
   const time = textOrEmpty(message.timestamp);
   const clientId = clientOf(message);
   const about = textOrEmpty(message.about);

@@ -5,12 +5,12 @@
 
 import type { Draft } from "./draft";
 import { attemptOf } from "./fold.attempts";
-import { type Message, type Phase, type StepSeries, stepKey } from "./model";
+import { type Message, type StepPhase, type StepSeries, stepKey } from "./model";
 import { integer, metricsOf, text, timeOf } from "./reading";
 
 interface Columns {
   clientId: string | null;
-  phase: Phase;
+  phase: StepPhase;
   thinned: number;
   row: number[];
   attempt: number[];
@@ -34,13 +34,22 @@ export interface StepRow {
   readonly metrics: Readonly<Record<string, number | null>>;
 }
 
+export function isStepPhase(phase: string): phase is StepPhase {
+  return phase === "train" || phase === "val" || phase === "test" || phase === "system";
+}
+
+/** Whether a message tells of the machine, and nothing of the training. */
+export function isOfMachine(message: Message): boolean {
+  return message.type === "step" && message.phase === "system";
+}
+
 /** Puts the steps of a batch into the draft's columns. */
 export function foldSteps(draft: Draft, batch: readonly Message[]): void {
   for (const message of batch) {
     if (message.type !== "step") continue;
     const row = integer(message.row);
     const phase = text(message.phase) ?? "train";
-    if (row === null || !(phase === "train" || phase === "val" || phase === "test")) continue;
+    if (row === null || !isStepPhase(phase)) continue;
     addSteps(draft, text(message.client_id), phase, [
       {
         row,
@@ -64,7 +73,7 @@ export function foldSteps(draft: Draft, batch: readonly Message[]): void {
 export function addSteps(
   draft: Draft,
   clientId: string | null,
-  phase: Phase,
+  phase: StepPhase,
   rows: readonly StepRow[],
   thinned = 0,
 ): void {
@@ -114,7 +123,7 @@ function lengthUpTo(rows: readonly number[], last: number): number {
   return low;
 }
 
-function columnsOf(series: StepSeries | undefined, clientId: string | null, phase: Phase): Columns {
+function columnsOf(series: StepSeries | undefined, clientId: string | null, phase: StepPhase): Columns {
   if (series !== undefined) {
     // The arrays are ours: nobody else writes, and readers stop at the length they were given.
     const { thinned, row, attempt, epoch, round, step, totalSteps, at, metrics } =

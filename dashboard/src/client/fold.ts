@@ -9,7 +9,7 @@ import { type Draft, draftOf, publish } from "./draft";
 import { attemptOf } from "./fold.attempts";
 import { more } from "./fold.clients";
 import { foldState } from "./fold.state";
-import { foldSteps } from "./fold.steps";
+import { foldSteps, isOfMachine } from "./fold.steps";
 import type { KnownMessage } from "./messages.generated";
 import type {
   Alert,
@@ -41,6 +41,8 @@ export function fold(model: RunModel, batch: readonly Message[]): RunModel {
 const PHASES: ReadonlySet<string> = new Set(["train", "val", "test"]);
 
 function foldOne(draft: Draft, message: Message): void {
+  // Its figures become columns (`foldSteps`); of the training it says nothing.
+  if (isOfMachine(message)) return;
   const offset = message.offset ?? 0;
   if (offset > 0) {
     if (offset <= draft.model.offset) return;

@@ -72,10 +72,13 @@ export interface Epoch {
   readonly test: PhaseResult | null;
 }
 
+/** What steps are of: a phase of the training, or the machine beside it. */
+export type StepPhase = Phase | "system";
+
 /** All steps of one client and phase as columns (uPlot's form). Read up to `length`; never write. */
 export interface StepSeries {
   readonly clientId: string | null;
-  readonly phase: Phase;
+  readonly phase: StepPhase;
   readonly length: number;
   /** Up to this row only each bucket's least and greatest are here: a long run was opened. 0: all are. */
   readonly thinned: number;
@@ -371,12 +374,16 @@ export type Line =
   | { readonly kind: "refused"; readonly code: number; readonly reason: string };
 
 /** The key of a step series. */
-export function stepKey(clientId: string | null, phase: Phase): string {
+export function stepKey(clientId: string | null, phase: StepPhase): string {
   return `${clientId ?? ""}/${phase}`;
 }
 
 /** The steps of one client (or of the run) in one phase. */
-export function stepSeries(model: RunModel, phase: Phase, clientId: string | null = null): StepSeries | null {
+export function stepSeries(
+  model: RunModel,
+  phase: StepPhase,
+  clientId: string | null = null,
+): StepSeries | null {
   return model.steps[stepKey(clientId, phase)] ?? null;
 }
 

@@ -1,8 +1,8 @@
 /** Reads `GET /api/runs/{run_id}/series`: the steps of each client and phase as columns. */
 
 import { draftOf, publish } from "./draft";
-import { addSteps, type StepRow } from "./fold.steps";
-import type { Phase, RunModel } from "./model";
+import { addSteps, isStepPhase, type StepRow } from "./fold.steps";
+import type { RunModel } from "./model";
 import { integer, list, millis, number, record, text } from "./reading";
 
 /** As it came; nothing in it is trusted. */
@@ -14,10 +14,10 @@ export function foldSeries(model: RunModel, answer: SeriesAnswer): RunModel {
   for (const each of list(record(answer).steps)) {
     const columns = record(each);
     const phase = text(columns.phase) ?? "train";
-    if (phase !== "train" && phase !== "val" && phase !== "test") continue;
+    if (!isStepPhase(phase)) continue;
     // A client of several processes is told by rounds and steps; here what came first stands first.
     const rows = rowsOf(columns).sort((a, b) => a.row - b.row);
-    addSteps(draft, text(columns.client_id), phase satisfies Phase, rows, integer(columns.thinned) ?? 0);
+    addSteps(draft, text(columns.client_id), phase, rows, integer(columns.thinned) ?? 0);
   }
   return publish(draft);
 }

@@ -11,6 +11,7 @@ import { useMayOperate } from "../hooks/useSession";
 import { Pages } from "../runs/Pages";
 import { CLASSES, isSplit, labelAt, PAGE, pageOf, placesOf, type Shown, SPLITS } from "./sources";
 import { Thumbnail } from "./Thumbnail";
+import "../charts/charts.css";
 import "./data.css";
 
 /** What models are trained on: the sources of this server's data roots, their counts and their images. */

@@ -6,6 +6,7 @@ import { count } from "../client/numbers";
 import { useMayOperate } from "../hooks/useSession";
 import { labelAt, verdict } from "./sources";
 import { Thumbnail } from "./Thumbnail";
+import "../charts/charts.css";
 import "./data.css";
 
 /** The test images that were judged most wrongly. The run tells their places; the images are an operator's to see. */

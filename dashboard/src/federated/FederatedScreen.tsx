@@ -5,6 +5,7 @@ import { TailToggles } from "../run/Attempts";
 import { useTails } from "../run/attempts";
 import { EventList } from "../run/EventsPanel";
 import { KpiStrip } from "../run/Kpis";
+import { MachineCard } from "../run/MachineCard";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
 import { padded } from "../run/steadyText";
@@ -74,6 +75,7 @@ export function FederatedScreen({ model, told, cursor, now, age, arriving }: Pro
           <SetupPanel model={model} />
         </div>
       </div>
+      <MachineCard model={model} />
       <Hardest model={model} />
     </>
   );

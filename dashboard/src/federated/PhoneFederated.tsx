@@ -11,6 +11,7 @@ import { EventsPanel } from "../run/EventsPanel";
 import { eventLines } from "../run/events";
 import { metricName } from "../run/figures";
 import { KpiStrip } from "../run/Kpis";
+import { MachineCard } from "../run/MachineCard";
 import type { Tab } from "../run/PhoneFrame";
 import { ResultsCard } from "../run/ResultsCard";
 import { SetupPanel } from "../run/SetupPanel";
@@ -56,6 +57,7 @@ export function phoneFederated(props: Props): Readonly<Record<Tab, () => ReactNo
         <TogetherCard model={model} height={200} pixels={300} />
         <SmallMultiples model={model} panel={panel} cursor={cursor} />
         <TestFigures model={model} />
+        <MachineCard model={model} />
         <Hardest model={model} />
       </>
     ),

@@ -14,6 +14,7 @@ import { chosenRates, metricName } from "./figures";
 import { KpiStrip } from "./Kpis";
 import { centralisedKpis } from "./kpis";
 import { SmoothingControl, YRangeControl } from "./LookControls";
+import { MachineCard } from "./MachineCard";
 import { Pinned } from "./Pinned";
 import { LOOKS, lossChart, rateChart } from "./plots";
 import { RailBar } from "./RailBar";
@@ -69,6 +70,7 @@ export function CentralisedScreen({ model, cursor, now, silentSince, age, arrivi
         </aside>
       </div>
       <ResultsCard model={model} />
+      <MachineCard model={model} />
       <Hardest model={model} />
     </>
   );

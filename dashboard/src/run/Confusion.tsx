@@ -8,7 +8,7 @@ export function ConfusionCard({ model }: { model: RunModel }) {
   const view = confusionOf(model);
   const validated = newestValidated(model) !== null;
   const about = view
-    ? `${view.phase === "test" ? "test" : "validation"}${view.epoch ? `, epoch ${view.epoch}` : ""}`
+    ? `${view.phase === "test" ? "test" : "validation"}${view.epoch ? `, ${model.federated ? "round" : "epoch"} ${view.epoch}` : ""}`
     : "validation";
   return (
     <section className="card chart-card" aria-label="Confusion">

@@ -7,6 +7,7 @@ import { EventsPanel } from "./EventsPanel";
 import { eventLines } from "./events";
 import { KpiStrip } from "./Kpis";
 import { centralisedKpis } from "./kpis";
+import { MachineCard } from "./MachineCard";
 import type { Tab } from "./PhoneFrame";
 import { Pinned } from "./Pinned";
 import { RailBar } from "./RailBar";
@@ -89,6 +90,7 @@ function Charts({ model, cursor, now, silentSince, arriving }: Props) {
       <OtherRatesCard model={model} cursor={cursor} now={now} arriving={arriving} height={HEIGHT} />
       <TestFigures model={model} />
       <Pinned model={model} cursor={cursor} now={now} height={HEIGHT} />
+      <MachineCard model={model} />
       <Hardest model={model} />
     </>
   );

@@ -26,9 +26,11 @@ export function SetupPanel({ model }: { model: RunModel }) {
       {settings.length === 0 && <p className="text3 t-note">The trainer told no settings.</p>}
       <Settings settings={settings} />
       {operates && (model.data.name || model.data.digest) && (
-        <Link className="link t-note" href={`/data?run=${encodeURIComponent(model.runId)}`}>
-          what it was trained on
-        </Link>
+        <p className="setup-source t-note">
+          <Link className="link" href={`/data?run=${encodeURIComponent(model.runId)}`}>
+            what it was trained on
+          </Link>
+        </p>
       )}
       <Modal opened={all} onClose={() => setAll(false)} title={`All ${count} settings`} size="lg">
         <Settings settings={allSettings(model.config)} />

@@ -20,6 +20,7 @@ const COUNTS: Readonly<Record<string, string>> = {
   best_epoch: "best epoch",
   best_round: "best round",
   num_samples: "images evaluated",
+  test_num_samples: "test images",
 };
 
 export function results(model: RunModel): Result[] {

@@ -274,3 +274,11 @@ def test_what_is_withheld_is_known_of_each_hospital_with_its_newest_reason() -> 
     assert state.clients[1].withheld == ()
     many = [client("a", "withheld", withheld={f"{number:03}": "w"}) for number in range(80)]
     assert [one.what for one in folded(*reversed(many)).clients[0].withheld] == [f"{number:03}" for number in range(50)]
+
+
+def test_what_the_machine_does_changes_nothing_and_is_no_sign_of_life() -> None:
+    before = folded(START, {"type": "epoch_start", "epoch": 2, "total_epochs": 5})
+    machine = {"type": "step", "phase": "system", "epoch": None, "step": None, "metrics": {"cpu_percent": 99.0}}
+
+    assert fold(before, {**machine, "timestamp": at(3000), "row": 1}) == before
+    assert fold(before, {**machine, "timestamp": at(3000), "row": 1, "client_id": "ward"}) == before
