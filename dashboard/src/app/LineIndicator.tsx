@@ -1,11 +1,13 @@
 import { Tooltip } from "@mantine/core";
-import { IconHistory, IconLock, IconPlugConnectedX, IconRefresh } from "@tabler/icons-react";
+import { IconFileText, IconHistory, IconLock, IconPlugConnectedX, IconRefresh } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import type { Line } from "../client/model";
 import { useLine } from "../hooks/useLine";
 
 /** Catching up is over so soon most times that saying it would only flicker. */
 const CATCHING_UP_AFTER_MS = 400;
+/** So is a line that was cut and comes up again at the first try, on a network that cuts what is idle. */
+const AWAY_AFTER_MS = 1_500;
 
 /** The state of the line between page and server, in words. It is never the state of a run. */
 export function LineIndicator() {
@@ -25,21 +27,25 @@ export function LineIndicator() {
   );
 }
 
-/** Holds "catching up" and "connecting" back for a moment. */
+/** Holds "catching up", "connecting" and a first "away" back for a moment. */
 function useSlow(line: Line): Line {
   const [shown, setShown] = useState(line);
   useEffect(() => {
-    const wait =
-      (line.kind === "catching_up" && shown.kind !== "catching_up") ||
-      (line.kind === "connecting" && shown.kind === "live");
-    if (!wait) {
+    const wait = heldBackMs(line, shown);
+    if (wait === 0) {
       setShown(line);
       return;
     }
-    const timer = setTimeout(() => setShown(line), CATCHING_UP_AFTER_MS);
+    const timer = setTimeout(() => setShown(line), wait);
     return () => clearTimeout(timer);
-  }, [line, shown.kind]);
+  }, [line, shown]);
   return shown;
+}
+
+function heldBackMs(line: Line, shown: Line): number {
+  if (line.kind === "catching_up") return shown.kind === "catching_up" ? 0 : CATCHING_UP_AFTER_MS;
+  if (line.kind === "connecting") return shown.kind === "live" ? CATCHING_UP_AFTER_MS : 0;
+  return line.kind === "away" && line.tries === 1 && shown.kind === "live" ? AWAY_AFTER_MS : 0;
 }
 
 interface LineWords {
@@ -69,6 +75,14 @@ export function lineWords(line: Line): LineWords {
           tone: "plain",
           icon: <IconRefresh size={16} aria-hidden />,
         };
+      if (line.via === "document")
+        return {
+          first: "Document",
+          second: "every 2 s",
+          hint: "Only the run's JSON document comes through this network. The same messages arrive, up to 2 s later.",
+          tone: "plain",
+          icon: <IconFileText size={16} aria-hidden />,
+        };
       return {
         first: "Live",
         second: line.via === "sse" ? "by SSE" : "by WebSocket",
@@ -78,6 +92,14 @@ export function lineWords(line: Line): LineWords {
             : "Every message arrives the moment it is written.",
         tone: "ok",
         icon: <span className="line-dot" aria-hidden="true" />,
+      };
+    case "file":
+      return {
+        first: "A file",
+        second: `saved ${new Date(line.savedAt).toLocaleString()}`,
+        hint: "This page is one file with one run in it, as it was then. It follows nothing and asks nobody.",
+        tone: "plain",
+        icon: <IconFileText size={16} aria-hidden />,
       };
     case "catching_up":
       return {

@@ -11,8 +11,14 @@ class World {
   /** What a poll is answered with; `null`: no answer at all. */
   page: Record<string, unknown> | null = null;
   health = true;
+  /** What the server has beyond a line's cursor, as it says when it is asked. */
+  held: readonly Message[] = [];
+  /** The run's document; `null`: it cannot be had. */
+  document: Record<string, unknown> | null = null;
+  documents: string[] = [];
   /** The status of an answer to a poll. */
   status = 200;
+  refusal = "application/problem+json";
   time = 0;
   private timers: { at: number; run: () => void; id: number }[] = [];
   private ids = 0;
@@ -20,14 +26,28 @@ class World {
   readonly environment: Environment = {
     WebSocket: makeSocket(this) as unknown as Environment["WebSocket"],
     EventSource: makeStream(this) as unknown as Environment["EventSource"],
-    fetch: (async (address: string) => {
-      if (address.endsWith("/healthz")) {
+    fetch: (async (address: string, init?: RequestInit) => {
+      if (address.includes("limit=1&")) {
         if (!this.health) throw new TypeError("gone");
-        return new Response("{}");
+        return new Response(
+          JSON.stringify({ log_id: "log", top: 0, recovered: true, messages: this.held }),
+        );
+      }
+      if (address.endsWith("/document")) {
+        const asked = new Headers(init?.headers).get("if-none-match");
+        this.documents.push(asked ?? "");
+        if (this.document === null) throw new TypeError("gone");
+        const etag = `"${this.document.top}"`;
+        if (asked === etag) return new Response(null, { status: 304 });
+        return new Response(JSON.stringify(this.document), { headers: { etag } });
       }
       this.polls.push(address);
       if (this.page === null) throw new TypeError("gone");
-      return new Response(JSON.stringify(this.page), { status: this.status });
+      const type = this.status === 200 ? "application/json" : this.refusal;
+      return new Response(JSON.stringify(this.page), {
+        status: this.status,
+        headers: { "content-type": type },
+      });
     }) as unknown as typeof fetch,
     setTimeout: (run, ms) => {
       const id = ++this.ids;
@@ -246,6 +266,34 @@ describe("by WebSocket", () => {
     expect(world.sockets).toHaveLength(1);
   });
 
+  it("notices a line that is there and brings nothing, though the server has more", async () => {
+    connect();
+    world.socket.subscribed(0);
+    world.held = [message(1)];
+    await world.pass(45_000 + 2_000);
+    expect(lines.at(-1)).toMatchObject({ kind: "away", offset: 0 });
+  });
+
+  it("leaves a line alone that brings in a moment what the server has just said", async () => {
+    connect();
+    world.socket.subscribed(0);
+    world.held = [message(1)];
+    await world.pass(45_000);
+    world.socket.give(message(1));
+    await world.pass(60_000);
+    expect(world.sockets).toHaveLength(1);
+    expect(got).toEqual([1]);
+  });
+
+  it("looks at once, after a sleep, whether the line has outlived it", async () => {
+    const connection = connect();
+    world.socket.subscribed(0);
+    world.health = false;
+    connection.wake();
+    await settle();
+    expect(kinds().at(-1)).toBe("away");
+  });
+
   it("ignores what is no JSON object", () => {
     connect();
     world.socket.subscribed(0);
@@ -316,6 +364,40 @@ describe("where WebSocket is blocked", () => {
     expect(lines.at(-1)).toMatchObject({ kind: "refused", code: UNAUTHENTICATED });
     await world.pass(120_000);
     expect(world.polls).toHaveLength(1);
+  });
+
+  it("takes a refusal by something in between for a way that is closed, and reads the document", async () => {
+    connect();
+    world.page = {};
+    world.status = 403;
+    world.refusal = "text/html";
+    world.document = { log_id: "log", top: 2, epochs: [message(1), message(2)] };
+    world.socket.end(1006);
+    world.streams[0]?.onerror?.();
+    await settle();
+    expect(got).toEqual([1, 2]);
+    expect(kinds().at(-1)).toBe("live document");
+
+    await world.pass(2_000);
+    expect(world.documents).toEqual(["", '"2"']);
+    world.document = { log_id: "log", top: 3, epochs: [1, 2, 3].map(message) };
+    await world.pass(2_000);
+    expect(got).toEqual([1, 2, 3]);
+
+    world.document = { log_id: "new", top: 1, epochs: [message(1)] };
+    await world.pass(2_000);
+    expect(restarts).toBe(1);
+    expect(got).toEqual([1]);
+  });
+
+  it("goes on by the way that worked last, when that is cut, and does not wait for the others first", async () => {
+    connect();
+    world.socket.end(1006);
+    world.streams[0]?.give({ type: "subscribed", log_id: "log", top: 0, recovered: true });
+    world.streams[0]?.onerror?.();
+    await world.pass(250);
+    expect(world.sockets).toHaveLength(1);
+    expect(world.streams).toHaveLength(2);
   });
 
   it("does not take the present state of all runs again with each poll", async () => {

@@ -1,16 +1,18 @@
 /**
- * One line to the server: WebSocket where it goes, else Server-Sent Events, else polling, and back again.
+ * One line to the server: WebSocket where it goes, else Server-Sent Events, else polling, else the run's document,
+ * and back again.
  *
- * All three carry the same messages from the same cursor, so a change of transport loses nothing and repeats
+ * All of them carry the same messages from the same cursor, so a change of transport loses nothing and repeats
  * nothing. No React and no DOM in here: sockets, clock and timers are handed in (`Environment`), and tests hand
  * in their own.
  */
 
 import { fullJitter } from "./backoff";
 import { CLOSE_CODES, comesBack, TOO_SLOW } from "./closeCodes.generated";
-import { advance, type Cursor, type Subscribed } from "./cursor";
+import { advance, asSubscribed, type Cursor, type Subscribed } from "./cursor";
 import type { Line, Message, Via } from "./model";
-import { type Link, openPoll, openSse, openWebSocket } from "./transports";
+import { integer, list, record } from "./reading";
+import { askFor, type Link, type LinkEvents, OPENERS } from "./transports";
 
 /** Just what a line needs of a browser. */
 export interface Environment {
@@ -46,15 +48,22 @@ const QUIET_MS = 250;
 const OPEN_MS = 5_000;
 /** How often a better transport is tried while a worse one works. */
 const UPGRADE_MS = 30_000;
-/** A line that says nothing this long is asked whether it is still there. */
+/** After a silence this long the server is asked whether the line should have said something. */
 const SILENT_MS = 45_000;
+/** A message that the server has and the line has not brought this long after is held up, or lost. */
+const HELD_UP_MS = 2_000;
 
-const ORDER: readonly Via[] = ["websocket", "sse", "poll"];
+/** From best to worst. The document is of one run: a line of all runs ends at polling. */
+const ORDER: readonly Via[] = ["websocket", "sse", "poll", "document"];
 
 export class Connection {
   private cursor: Cursor;
   private link: Link | null = null;
   private via: Via | null = null;
+  /** What came up last: what brought it down is most often no matter of the way. */
+  private last: Via | null = null;
+  /** The top of the log when the line was opened; where it stands as long as it has no cursor. */
+  private top = 0;
   private better: Link | null = null;
   private stopped = true;
   private tries = 0;
@@ -80,7 +89,7 @@ export class Connection {
     if (!this.stopped) return;
     this.stopped = false;
     if (from !== undefined) this.cursor = from;
-    this.open(0);
+    this.open();
   }
 
   stop(): void {
@@ -93,18 +102,32 @@ export class Connection {
   tryNow(): void {
     if (this.stopped || this.current.kind !== "away") return;
     this.cancel("retry");
-    this.open(0);
+    this.open();
   }
 
   /** The network is gone or back, as the browser says; it is only a hint. */
   networkChanged(online: boolean): void {
     if (online) this.tryNow();
-    else if (this.link !== null) this.probe();
+    else this.probe();
   }
 
-  /** Opens the transport at `place` in the order of preference; the next one if it does not come up. */
-  private open(place: number): void {
-    const via = ORDER[place];
+  /** The page was asleep, or out of sight: whether the line has outlived that is seen at once. */
+  wake(): void {
+    this.tryNow();
+    this.probe();
+  }
+
+  private ways(): readonly Via[] {
+    return this.options.runId === null ? ORDER.slice(0, -1) : ORDER;
+  }
+
+  /** Opens the first way that comes up; what worked last is tried first. */
+  private open(): void {
+    const { last } = this;
+    this.openOne(last === null ? this.ways() : [last, ...this.ways().filter((via) => via !== last)]);
+  }
+
+  private openOne([via, ...others]: readonly Via[]): void {
     if (via === undefined) {
       this.fail();
       return;
@@ -116,14 +139,13 @@ export class Connection {
           this.subscribed(frame, via);
           return;
         }
-        up = true;
         this.cancel("open");
         this.link = link;
-        this.via = via;
+        up = true;
         this.tries = 0;
         this.brokeAt = null;
+        this.carriedBy(via);
         this.subscribed(frame, via);
-        if (place > 0) this.after("upgrade", UPGRADE_MS, () => this.upgrade(place));
       },
       messages: (batch) => this.receive(batch),
       upTo: (top) => this.upTo(top),
@@ -133,36 +155,50 @@ export class Connection {
         if (this.stopped) return;
         if (!comesBack(code)) this.refuse(code, reason);
         else if (up) this.broke(code);
-        else this.open(place + 1);
+        else this.openOne(others);
       },
     });
     this.link = link;
     this.after("open", OPEN_MS, () => {
       link.close();
       if (this.link === link) this.link = null;
-      if (!up) this.open(place + 1);
+      if (!up) this.openOne(others);
     });
   }
 
-  private make(via: Via, events: Parameters<typeof openWebSocket>[3]): Link {
-    const opener = via === "websocket" ? openWebSocket : via === "sse" ? openSse : openPoll;
-    return opener(this.environment, this.options.runId, () => this.cursor, events);
+  private make(via: Via, events: LinkEvents): Link {
+    try {
+      return OPENERS[via](this.environment, this.options.runId, () => this.cursor, events);
+    } catch {
+      // Not every JavaScript has every way: Node has no EventSource.
+      const timer = this.environment.setTimeout(() => events.closed(1006, ""), 0);
+      return { close: () => this.environment.clearTimeout(timer) };
+    }
+  }
+
+  private carriedBy(via: Via): void {
+    this.via = this.last = via;
+    this.upgradeLater(via);
+  }
+
+  private upgradeLater(from: Via): void {
+    const better = this.ways().slice(0, this.ways().indexOf(from));
+    if (better.length > 0) this.after("upgrade", UPGRADE_MS, () => this.upgrade(better));
   }
 
   /**
-   * While a worse transport works, sees whether a better one goes now. The worse one is left only once the
+   * While a worse way works, sees whether a better one goes now. The worse one is left only once the
    * better one has said `subscribed`; what both bring in between is had once, by the cursor.
    */
-  private upgrade(place: number, candidate = 0): void {
+  private upgrade([via, ...others]: readonly Via[]): void {
     const old = this.link;
-    const via = ORDER[candidate];
     if (this.stopped || old === null || via === undefined) return;
     let up = false;
     const next = (): void => {
       this.cancel("better");
       this.better = null;
-      if (candidate + 1 < place) this.upgrade(place, candidate + 1);
-      else this.after("upgrade", UPGRADE_MS, () => this.upgrade(place));
+      if (others.length > 0) this.upgrade(others);
+      else if (this.via !== null) this.upgradeLater(this.via);
     };
     const link = this.make(via, {
       subscribed: (frame) => {
@@ -172,8 +208,7 @@ export class Connection {
           this.better = null;
           old.close();
           this.link = link;
-          this.via = via;
-          if (candidate > 0) this.after("upgrade", UPGRADE_MS, () => this.upgrade(candidate));
+          this.carriedBy(via);
         }
         this.subscribed(frame, via);
       },
@@ -200,6 +235,7 @@ export class Connection {
   private subscribed(frame: Subscribed, via: Via): void {
     const lost = !frame.recovered;
     const had = this.cursor.offset;
+    this.top = frame.top;
     if (lost) this.listener.restarted();
     // Only a line that asked for a beginning gets one; the others go on from what the log has now.
     const offset = lost ? (this.options.after === null ? null : 0) : had;
@@ -245,7 +281,7 @@ export class Connection {
     this.drop();
     this.brokeAt ??= this.environment.now();
     if (code === TOO_SLOW) {
-      this.open(0);
+      this.open();
       return;
     }
     this.retry();
@@ -269,7 +305,7 @@ export class Connection {
       nextTry: now + wait,
       offset: this.cursor.offset,
     });
-    this.after("retry", wait, () => this.open(0));
+    this.after("retry", wait, () => this.open());
   }
 
   private refuse(code: number, reason: string): void {
@@ -283,22 +319,47 @@ export class Connection {
     this.after("silent", SILENT_MS, () => this.probe());
   }
 
+  /**
+   * Asks whether there is something that the line has not brought. A line may have died without a word, and something
+   * between may keep back what comes, while the server answers well.
+   */
   private probe(): void {
-    const link = this.link;
-    if (link === null) return;
+    const { link } = this;
+    if (link === null || this.via === null) return;
+    const isOver = (): boolean => this.link !== link || this.stopped;
     const gone = (): void => {
       this.cancel("probe");
-      if (this.link !== link || this.stopped) return;
+      if (isOver()) return;
       link.close();
       this.link = null;
       this.broke(1006);
     };
     this.after("probe", OPEN_MS, gone);
-    this.environment.fetch(`${this.environment.origin}/healthz`, { cache: "no-store" }).then(() => {
-      if (this.link !== link || this.stopped) return;
+    this.newest().then((newest) => {
+      if (isOver()) return;
       this.cancel("probe");
-      this.watch();
+      if (newest === null || newest <= this.reached()) this.watch();
+      else this.after("probe", HELD_UP_MS, () => (newest > this.reached() ? gone() : this.watch()));
     }, gone);
+  }
+
+  private reached(): number {
+    return this.cursor.offset ?? this.top;
+  }
+
+  /** An offset beyond the cursor that the server has; infinity where its log is another one; `null`: there is none. */
+  private async newest(): Promise<number | null> {
+    const { logId } = this.cursor;
+    const answer = await askFor(this.environment, this.options.runId, {
+      cursor: { logId, offset: this.reached() },
+      limit: 1,
+      waitS: 0,
+    });
+    if (!answer.ok) return null;
+    const page = record(await answer.json());
+    if (asSubscribed({ type: "subscribed", ...page })?.recovered === false) return Number.POSITIVE_INFINITY;
+    const offsets = list(page.messages).map((each) => integer(record(each).offset) ?? 0);
+    return Math.max(0, ...offsets) || null;
   }
 
   private drop(): void {

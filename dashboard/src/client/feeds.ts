@@ -20,6 +20,7 @@ interface Feed {
   stop(): void;
   tryNow(): void;
   networkChanged(online: boolean): void;
+  wake(): void;
   readonly line: Line;
   readonly store: { subscribe(reader: () => void): () => void };
 }
@@ -83,6 +84,11 @@ export class Feeds {
     for (const { feed } of this.held.values()) feed.networkChanged(online);
   }
 
+  /** The page was asleep, or out of sight. */
+  wake(): void {
+    for (const { feed } of this.held.values()) feed.wake();
+  }
+
   close(): void {
     for (const { feed, unsubscribe, leaving } of this.held.values()) {
       if (leaving !== null) this.environment.clearTimeout(leaving);
@@ -135,6 +141,7 @@ const RANK: Readonly<Record<Line["kind"], number>> = {
   connecting: 2,
   catching_up: 3,
   live: 4,
+  file: 5,
 };
 
 let shared: Feeds | null = null;
@@ -145,9 +152,28 @@ export function feeds(): Feeds {
     const made = new Feeds(browserEnvironment());
     window.addEventListener("online", () => made.networkChanged(true));
     window.addEventListener("offline", () => made.networkChanged(false));
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") made.wake();
+    });
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) made.wake();
+    });
+    afterSleep(() => made.wake());
     shared = made;
   }
   return shared;
+}
+
+const TICK_MS = 5_000;
+
+/** Acts after the machine, or this browser, has slept: a clock that has gone further than its ticks tells it. */
+function afterSleep(act: () => void): void {
+  let last = Date.now();
+  setInterval(() => {
+    const now = Date.now();
+    if (Math.abs(now - last) > 3 * TICK_MS) act();
+    last = now;
+  }, TICK_MS);
 }
 
 /** Closes all lines and forgets what they brought: another token may see other things, and each test begins anew. */

@@ -349,12 +349,14 @@ export interface Sentence {
   readonly second: string;
 }
 
-export type Via = "websocket" | "sse" | "poll";
+export type Via = "websocket" | "sse" | "poll" | "document";
 
 /** The state of the line between page and server. Never the state of a run. */
 export type Line =
   | { readonly kind: "connecting" }
   | { readonly kind: "live"; readonly via: Via }
+  /** No line at all: the run lies in the page's own file, as it was then. */
+  | { readonly kind: "file"; readonly savedAt: number }
   | {
       readonly kind: "catching_up";
       readonly via: Via;

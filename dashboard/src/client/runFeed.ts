@@ -142,6 +142,10 @@ export class RunFeed {
     this.connection.networkChanged(online);
   }
 
+  wake(): void {
+    this.connection.wake();
+  }
+
   closeRebuilt(): void {
     this.store.push([{ closeRebuilt: true }]);
   }

@@ -67,6 +67,10 @@ export class RunsFeed {
     this.connection.networkChanged(online);
   }
 
+  wake(): void {
+    this.connection.wake();
+  }
+
   /** Takes what the server listed; from here on messages go on from there. */
   listed(runs: readonly RunState[]): void {
     this.store.push([{ listed: runs }]);

@@ -62,6 +62,14 @@ export function lineNotice(line: Line, websocketBlocked: boolean, now: number): 
           rest: "WebSocket is blocked on this network. The same messages arrive, up to 2 s later.",
         };
       }
+      if (line.via === "document") {
+        return {
+          kind: "polling",
+          tone: "plain",
+          first: "By the run's document, every 2 s.",
+          rest: "Nothing else comes through this network. The same messages arrive, up to 2 s later.",
+        };
+      }
       return websocketBlocked
         ? {
             kind: "polling",
@@ -71,6 +79,7 @@ export function lineNotice(line: Line, websocketBlocked: boolean, now: number): 
           }
         : null;
     case "connecting":
+    case "file":
       return null;
   }
 }
