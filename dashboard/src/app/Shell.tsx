@@ -35,6 +35,7 @@ import { LineIndicator } from "./LineIndicator";
 import { LiveRegion } from "./LiveRegion";
 import { Logo } from "./Logo";
 import { usePreferences } from "./preferences";
+import { NewPage } from "./NewPage";
 import { useCurrentTitle } from "./title";
 
 const Notifier = lazy(() => import("../settings/Notifier"));
@@ -77,6 +78,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
           <Notifier />
         </Suspense>
       )}
+      <NewPage />
       <KeyList opened={listed} close={() => setListed(false)} />
     </AppShell>
   );

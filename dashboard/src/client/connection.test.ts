@@ -29,9 +29,7 @@ class World {
     fetch: (async (address: string, init?: RequestInit) => {
       if (address.includes("limit=1&")) {
         if (!this.health) throw new TypeError("gone");
-        return new Response(
-          JSON.stringify({ log_id: "log", top: 0, recovered: true, messages: this.held }),
-        );
+        return new Response(JSON.stringify({ log_id: "log", top: 0, recovered: true, messages: this.held }));
       }
       if (address.endsWith("/document")) {
         const asked = new Headers(init?.headers).get("if-none-match");
