@@ -128,7 +128,9 @@ function columnsOf(series: StepSeries | undefined, clientId: string | null, phas
     // The arrays are ours: nobody else writes, and readers stop at the length they were given.
     const { thinned, row, attempt, epoch, round, step, totalSteps, at, metrics } =
       series as unknown as Columns;
-    return { clientId, phase, thinned, row, attempt, epoch, round, step, totalSteps, at, metrics };
+    const columns = { clientId, phase, thinned, row, attempt, epoch, round, step, totalSteps, at, metrics };
+    // Somebody went on from a later model and now comes back to this one (a replay): what is beyond is not of here.
+    return row.length > series.length ? head(columns, series.length) : columns;
   }
   return {
     clientId,
@@ -166,19 +168,7 @@ function append(columns: Columns, row: StepRow): void {
 function inserted(columns: Columns, rows: readonly StepRow[]): Columns {
   const first = rows[0]?.row ?? Number.POSITIVE_INFINITY;
   const kept = columns.row.findLastIndex((row) => row < first) + 1;
-  const fresh: Columns = {
-    ...columns,
-    row: columns.row.slice(0, kept),
-    attempt: columns.attempt.slice(0, kept),
-    epoch: columns.epoch.slice(0, kept),
-    round: columns.round.slice(0, kept),
-    step: columns.step.slice(0, kept),
-    totalSteps: columns.totalSteps.slice(0, kept),
-    at: columns.at.slice(0, kept),
-    metrics: Object.fromEntries(
-      Object.entries(columns.metrics).map(([name, column]) => [name, column.slice(0, kept)]),
-    ),
-  };
+  const fresh = head(columns, kept);
   let next = 0;
   for (let i = kept; i <= columns.row.length; i++) {
     const before = columns.row[i] ?? Number.POSITIVE_INFINITY;
@@ -187,6 +177,23 @@ function inserted(columns: Columns, rows: readonly StepRow[]): Columns {
     if (i < columns.row.length) append(fresh, rowAt(columns, i));
   }
   return fresh;
+}
+
+/** New columns, of the first `length` rows. */
+function head(columns: Columns, length: number): Columns {
+  return {
+    ...columns,
+    row: columns.row.slice(0, length),
+    attempt: columns.attempt.slice(0, length),
+    epoch: columns.epoch.slice(0, length),
+    round: columns.round.slice(0, length),
+    step: columns.step.slice(0, length),
+    totalSteps: columns.totalSteps.slice(0, length),
+    at: columns.at.slice(0, length),
+    metrics: Object.fromEntries(
+      Object.entries(columns.metrics).map(([name, column]) => [name, column.slice(0, length)]),
+    ),
+  };
 }
 
 function rowAt(columns: Columns, i: number): StepRow {
