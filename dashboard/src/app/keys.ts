@@ -108,7 +108,8 @@ function isTyping(target: EventTarget | null): boolean {
   )
     return true;
   return (
-    target instanceof HTMLInputElement && !["checkbox", "radio", "button", "submit"].includes(target.type)
+    target instanceof HTMLInputElement &&
+    !["checkbox", "radio", "button", "submit", "range"].includes(target.type)
   );
 }
 

@@ -41,13 +41,13 @@ export function recordingOf(
 
 function placed(messages: readonly { message: Message; at: number }[]): Omit<Recording, "runId"> {
   const frames: Frame[] = [];
-  let before: Frame | null = null;
+  let length = 0;
   for (const { message, at } of messages) {
-    const silence: number = before === null ? 0 : Math.min(at - before.at, LONGEST_SILENCE_MS);
-    before = { message, at, place: (before?.place ?? 0) + silence };
-    frames.push(before);
+    const last = frames.at(-1);
+    length += last === undefined ? 0 : Math.min(at - last.at, LONGEST_SILENCE_MS);
+    frames.push({ message, at, place: length });
   }
-  return { frames, length: before?.place ?? 0 };
+  return { frames, length };
 }
 
 /**

@@ -1,5 +1,12 @@
 import { Button, Menu, Tooltip } from "@mantine/core";
-import { IconCheck, IconDownload, IconLink, IconRepeat, IconSquare } from "@tabler/icons-react";
+import {
+  IconCheck,
+  IconDownload,
+  IconLink,
+  IconPlayerPlay,
+  IconRepeat,
+  IconSquare,
+} from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "wouter";
 import { exportUrl } from "../client/api";
@@ -21,10 +28,11 @@ interface Props {
   /** Opens the question; `null` where there is nothing to stop. */
   onStop: (() => void) | null;
   pausing: Pausing;
+  onReplay?: (() => void) | undefined;
 }
 
 /** The run's name, its state in a word, what it is, and what one can do with it; below it the status sentence. */
-export function RunHeader({ model, sentence, badge, onStop, pausing }: Props) {
+export function RunHeader({ model, sentence, badge, onStop, pausing, onReplay }: Props) {
   return (
     <header className="run-header">
       <div className="run-top">
@@ -42,7 +50,7 @@ export function RunHeader({ model, sentence, badge, onStop, pausing }: Props) {
           <PhantomBanner phantom={model.data.phantom} key={`phantom ${badge.word}`} />
           <Meta model={model} key={badge.word} />
         </div>
-        <Actions model={model} onStop={onStop} pausing={pausing} />
+        <Actions model={model} onStop={onStop} pausing={pausing} onReplay={onReplay} />
       </div>
       {sentence && <StatusSentence sentence={sentence} />}
     </header>
@@ -78,13 +86,14 @@ function Meta({ model }: { model: RunModel }) {
   );
 }
 
-export function useCopyLink(): { copied: boolean; copy: () => void } {
+/** @param moment An offset of the log: the link shows the run as it was then, unless the URL has an instant already. */
+export function useCopyLink(moment?: number): { copied: boolean; copy: () => void } {
   const [copied, setCopied] = useState(false);
   return {
     copied,
     copy: () => {
       navigator.clipboard
-        ?.writeText(window.location.href)
+        ?.writeText(linkTo(moment))
         .then(() => {
           setCopied(true);
           setTimeout(() => setCopied(false), 1500);
@@ -95,7 +104,18 @@ export function useCopyLink(): { copied: boolean; copy: () => void } {
   };
 }
 
-function Actions({ model, onStop, pausing }: Pick<Props, "model" | "onStop" | "pausing">) {
+function linkTo(moment: number | undefined): string {
+  const url = new URL(window.location.href);
+  if (moment !== undefined && !url.searchParams.has("at")) url.searchParams.set("at", String(moment));
+  return url.href;
+}
+
+function Actions({
+  model,
+  onStop,
+  pausing,
+  onReplay,
+}: Pick<Props, "model" | "onStop" | "pausing" | "onReplay">) {
   const { copied, copy } = useCopyLink();
   const id = model.runId;
   const operates = useMayOperate();
@@ -112,6 +132,11 @@ function Actions({ model, onStop, pausing }: Pick<Props, "model" | "onStop" | "p
       >
         {copied ? "Copied" : "Copy link"}
       </Button>
+      {onReplay && (
+        <Button variant="default" onClick={onReplay} leftSection={<IconPlayerPlay size={16} stroke={1.75} />}>
+          Replay
+        </Button>
+      )}
       <Menu>
         <Menu.Target>
           <Button variant="default" leftSection={<IconDownload size={16} stroke={1.75} />}>

@@ -4,17 +4,33 @@ import { useTitle } from "../app/title";
 import { useLine } from "../hooks/useLine";
 import { useNow } from "../hooks/useNow";
 import { useRun } from "../hooks/useRun";
+import { ReadOnly } from "../hooks/useSession";
+import { PlayerBar } from "./PlayerBar";
 import { RunScreen } from "./RunScreen";
+import { replayed, useReplay } from "./useReplay";
 
 /** `/runs/:runId`: follows one run and shows it. */
 export default function RunPage({ runId }: { runId: string }) {
   const view = useRun(runId);
   const { tryNow, websocketBlocked } = useLine();
   const now = useNow();
+  const { player, enter } = useReplay(runId);
   if (view.state === "unknown") return <Unknown runId={runId} />;
   if (view.state === "loading" || !view.model) return <Loading />;
+  const line = { tryNow, websocketBlocked };
+  if (player === null)
+    return <RunScreen key="live" view={view} model={view.model} now={now} onReplay={enter} {...line} />;
   return (
-    <RunScreen view={view} model={view.model} now={now} tryNow={tryNow} websocketBlocked={websocketBlocked} />
+    <ReadOnly.Provider value={true}>
+      <PlayerBar player={player} live={view.model} />
+      <RunScreen
+        key="replay"
+        view={replayed(player, view)}
+        model={player.model}
+        now={player.time}
+        {...line}
+      />
+    </ReadOnly.Provider>
   );
 }
 

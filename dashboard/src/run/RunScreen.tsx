@@ -37,13 +37,15 @@ interface Props {
   now: number;
   tryNow: () => void;
   websocketBlocked: boolean;
+  /** Plays the run from its log; none where that is what is shown, and then nothing can be asked of the run. */
+  onReplay?: () => void;
 }
 
 /** One run: centralised or federated by its mode, on a desktop or a phone, with whatever there is to say beside it. */
-export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props) {
+export function RunScreen({ view, model, now, tryNow, websocketBlocked, onReplay }: Props) {
   const { line } = view;
   const [cursor] = useState(() => new Cursor());
-  useCursorInUrl(cursor);
+  useCursorInUrl(cursor, "cursor");
   const [stopping, setStopping] = useState(false);
   const [resuming, setResuming] = useState(false);
   const [logShown, setLogShown] = useState(false);
@@ -69,9 +71,16 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
   const onStop = model.end || model.cancelAsked ? null : () => setStopping(true);
   const pausing = usePausing(model, view.refresh);
   const canGoOn = model.end !== null && model.end.status !== "completed";
-  const link = useCopyLink();
+  const link = useCopyLink(model.offset);
   useShortcut("Shift+S", "stop the run (asks first)", () => onStop?.(), "In a run", useMayOperate());
   useShortcut("Shift+P", "pause the run, or let it go on", pausing.toggle, "In a run", useMayOperate());
+  useShortcut(
+    "r",
+    "replay the run from its beginning",
+    () => onReplay?.(),
+    "In a run",
+    onReplay !== undefined,
+  );
   useShortcut("l", "copy a link to this moment", link.copy, "In a run");
 
   const showLog = () => setLogShown(true);
@@ -104,7 +113,14 @@ export function RunScreen({ view, model, now, tryNow, websocketBlocked }: Props)
         />
       ) : (
         <div className="run-page" data-federated={model.federated}>
-          <RunHeader model={model} sentence={header} badge={badge} onStop={onStop} pausing={pausing} />
+          <RunHeader
+            model={model}
+            sentence={header}
+            badge={badge}
+            onStop={onStop}
+            pausing={pausing}
+            onReplay={onReplay}
+          />
           {end}
           {model.federated ? (
             <FederatedScreen key={begun} {...screen} told={told} />

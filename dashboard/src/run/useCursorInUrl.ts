@@ -5,10 +5,10 @@ import type { Cursor } from "../charts/cursor";
 /** The cursor rests this long before it is written into the URL. */
 const REST_MS = 300;
 
-/** A link shows the moment it was copied at: the cursor stands in the URL as `at`. */
-export function useCursorInUrl(cursor: Cursor): void {
+/** A link shows what was read off when it was copied: the cursor stands in the URL. */
+export function useCursorInUrl(cursor: Cursor, name: "at" | "cursor" = "at"): void {
   const [params, setParams] = useSearchParams();
-  const told = params.get("at");
+  const told = params.get(name);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: only what the page was opened with moves the cursor
   useEffect(() => {
@@ -26,8 +26,8 @@ export function useCursorInUrl(cursor: Cursor): void {
       setParams(
         (before) => {
           const after = new URLSearchParams(before);
-          if (x === undefined) after.delete("at");
-          else after.set("at", String(Number(x.toPrecision(6))));
+          if (x === undefined) after.delete(name);
+          else after.set(name, String(Number(x.toPrecision(6))));
           return after;
         },
         { replace: true },
@@ -41,5 +41,5 @@ export function useCursorInUrl(cursor: Cursor): void {
       stop();
       if (timer !== null) clearTimeout(timer);
     };
-  }, [cursor, setParams]);
+  }, [cursor, name, setParams]);
 }
