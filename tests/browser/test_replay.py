@@ -49,7 +49,7 @@ def test_a_run_plays_to_an_end_that_equals_the_live_one(server: ServerProcess, r
     expect(page.get_by_text("Finished").first).to_be_visible(timeout=20_000)
 
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_text("Finished")).to_have_count(0)
+    expect(page.locator("main").get_by_text("Finished")).to_have_count(0, timeout=20_000)
     page.get_by_label("Speed").select_option("max")
     page.get_by_role("button", name="Play", exact=True).click()
 

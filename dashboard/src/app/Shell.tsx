@@ -34,8 +34,8 @@ import { useKeyboard, useShortcut } from "./keys";
 import { LineIndicator } from "./LineIndicator";
 import { LiveRegion } from "./LiveRegion";
 import { Logo } from "./Logo";
-import { usePreferences } from "./preferences";
 import { NewPage } from "./NewPage";
+import { usePreferences } from "./preferences";
 import { useCurrentTitle } from "./title";
 
 const Notifier = lazy(() => import("../settings/Notifier"));

@@ -27,6 +27,8 @@ export interface Recording {
 
 /** A silence longer than this is played as this long. */
 const LONGEST_SILENCE_MS = 60_000;
+/** Each message has a place of its own, though several are said in one millisecond. */
+const LEAST_STEP_MS = 1;
 
 /** @param steps More columns than the opening has, as `series` gives them: those of clients. */
 export function recordingOf(
@@ -44,7 +46,7 @@ function placed(messages: readonly { message: Message; at: number }[]): Omit<Rec
   let length = 0;
   for (const { message, at } of messages) {
     const last = frames.at(-1);
-    length += last === undefined ? 0 : Math.min(at - last.at, LONGEST_SILENCE_MS);
+    length += last === undefined ? 0 : Math.min(Math.max(at - last.at, LEAST_STEP_MS), LONGEST_SILENCE_MS);
     frames.push({ message, at, place: length });
   }
   return { frames, length };
@@ -192,9 +194,10 @@ export class Replay {
       : countUpTo(frames, (frame) => frame.at <= (time ?? 0));
     const frame = frames[Math.max(0, count - 1)];
     if (frame === undefined) return 0;
-    return time === null
-      ? frame.place
-      : Math.min(this.recording.length, frame.place + Math.max(0, time - frame.at));
+    if (time === null) return frame.place;
+    const next = frames[count];
+    const last = next === undefined ? this.recording.length : next.place - LEAST_STEP_MS / 2;
+    return Math.min(last, frame.place + Math.max(0, time - frame.at));
   }
 
   /** What a link to a place says: the offset of a message, or the time where a step is the newest. */
