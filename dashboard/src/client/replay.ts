@@ -264,6 +264,7 @@ const TOLD: ReadonlySet<string> = new Set([
   "waits_behind",
   "pid",
   "pace",
+  "thinned",
 ]);
 
 /**
