@@ -57,6 +57,13 @@ class Terminal:
     def is_full_screen(self):
         return self._run("display-message", "-p", "#{alternate_on}").strip() == "1"
 
+    def leaves_full_screen(self):
+        """Wait for it: what is typed before that is the program's."""
+        deadline = time.monotonic() + WITHIN_S
+        while self.is_full_screen():
+            assert time.monotonic() < deadline, f"it never gave the terminal back; shown:\n{self.shown()}"
+            time.sleep(0.05)
+
     def until(self, *wanted):
         deadline = time.monotonic() + WITHIN_S
         while not all(words in (shown := self.shown()) for words in wanted):
@@ -89,6 +96,7 @@ def _watch(*arguments):
 
 def _is_given_back(terminal, code):
     """The shell is there again, its keys echo, and it tells how the program ended."""
+    terminal.leaves_full_screen()
     terminal.enter("echo ended with $?, $(stty -a | grep -ow -e '-*echo')")
     terminal.until(f"ended with {code}, echo")
     return not terminal.is_full_screen()
@@ -150,9 +158,9 @@ def test_without_a_server_and_without_colours_it_reads_the_journals_and_a_kill_g
             leader.say("log_epoch_end", epoch, {"val_loss": 1 / epoch, "val_auroc": 0.9}, "val")
         screen = terminal(SMALL)
         screen.enter(f"NO_COLOR=1 sh -c 'echo $$ > pid; exec {_watch('alone', '--log-dir', str(log_dir))}'")
-        screen.until("Reading the journals", "epoch 2 of 6", "loss  ● validation 0.500")
+        screen.until("Reading the journals", "epoch 2 of 6", "loss  ● global model 0.500")
         leader.say("log_epoch_end", 3, {"val_loss": 0.25, "val_auroc": 0.93}, "val")
-        screen.until("loss  ● validation 0.250", "AUROC  ● validation 0.930")
+        screen.until("loss  ● global model 0.250", "AUROC  ● global model 0.930")
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
         assert _is_given_back(screen, 143)
 
