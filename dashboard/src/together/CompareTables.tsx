@@ -138,7 +138,8 @@ export function LatestTable({ lines, metrics }: { lines: readonly Line[]; metric
 
 function timeChange([a, b]: readonly (number | null)[]): string {
   if (a == null || b == null) return "–";
-  return `${b < a ? "\u2212" : ""}${durationWords(Math.abs(b - a))}`;
+  const change = durationWords(Math.abs(b - a));
+  return b < a && change !== durationWords(0) ? `\u2212${change}` : change;
 }
 
 /** What the runs were told differently, and nothing else. */
