@@ -54,10 +54,12 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         )
         parts.append(f"<table><tr><th>name</th><th>in</th><th>default</th><th></th></tr>{rows}</table>")
     bodies = operation.get("requestBody", {}).get("content", {}).values()
-    parts += [f"<p>Body: {_schema_link(body['schema'])}</p>{_example(body)}" for body in bodies]
+    parts += [f"<p>Body: {_schema_link(body.get('schema', {}))}</p>{_example(body)}" for body in bodies]
     for status, response in operation.get("responses", {}).items():
         contents = response.get("content", {})
-        kinds = ", ".join(f"<code>{escape(kind)}</code> {_schema_link(c['schema'])}" for kind, c in contents.items())
+        kinds = ", ".join(
+            f"<code>{escape(kind)}</code> {_schema_link(c.get('schema', {}))}" for kind, c in contents.items()
+        )
         parts.append(f"<p><b>{escape(str(status))}</b> {escape(response.get('description', ''))} {kinds}</p>")
         parts += [_example(content) for content in contents.values()]
     parts.append("</section>")

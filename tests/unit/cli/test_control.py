@@ -50,7 +50,7 @@ def training(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_run_is_paused_let_go_on_and_stopped_and_says_so(training: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_user", lambda: "ada")
+    monkeypatch.setattr(control, "user", lambda: "ada")
     where = ("--log-dir", str(training))
     assert fpd("pause", "r", *where) == "r: Paused by ada.\n"
     with pytest.raises(CannotGoOn, match="it waits where it is"):
