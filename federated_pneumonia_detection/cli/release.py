@@ -37,7 +37,7 @@ def read_policy(path: Path) -> Policy:
             with path.open("rb") as file:
                 told = tomllib.load(file)
         elif path.exists():
-            told = read_yaml(path)
+            told = read_yaml(path, written_by="fpd ship --print-release")
         else:
             raise ReleaseWrong(str(path), "there is no such file", "`fpd ship --print-release` shows one")
         return policy_of(told, str(path))

@@ -58,8 +58,16 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", "
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 
 
-def parse_yaml(text: str, *, where: str = "the configuration") -> dict[str, Any]:
+_INIT = "fpd config init"
+
+
+def parse_yaml(text: str, *, where: str = "the configuration", written_by: str = _INIT) -> dict[str, Any]:
     """Return the mapping that `text` holds; an empty text is an empty mapping.
+
+    Args:
+        text: the YAML.
+        where: what an error calls it.
+        written_by: the command that shows such a file as it should be.
 
     Raises:
         ConfigError: `text` is no YAML, is no mapping, has a key twice, a tag, an alias or keys that are no words.
@@ -79,15 +87,19 @@ def parse_yaml(text: str, *, where: str = "the configuration") -> dict[str, Any]
         return {}
     if not isinstance(value, dict):
         kind = "a list" if isinstance(value, list) else "one piece of text" if isinstance(value, str) else "one value"
-        raise ConfigError(where, f"it is {kind}", "write one `key: value` a line, as `fpd config init` does")
+        raise ConfigError(where, f"it is {kind}", f"write one `key: value` a line, as `{written_by}` does")
     for key in value:
         if not isinstance(key, str):
             raise ConfigError(where, f"the key {key!r} is no word", "keys are words, as `epochs`")
     return value
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, *, written_by: str = _INIT) -> dict[str, Any]:
     """Return the mapping in the file `path`.
+
+    Args:
+        path: the file.
+        written_by: the command that shows such a file as it should be.
 
     Raises:
         ConfigError: the file cannot be read, is larger than 1 MiB, is not UTF-8, or `parse_yaml` refuses it.
@@ -97,7 +109,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(MAX_CONFIG_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(where, "there is no such file", "`fpd config init` writes one") from None
+        raise ConfigError(where, "there is no such file", f"`{written_by}` writes one") from None
     except IsADirectoryError:
         raise ConfigError(where, "it is a directory", "name the YAML file itself") from None
     except OSError as error:
@@ -108,7 +120,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(where, f"byte {error.start} is not UTF-8", "save it as UTF-8 text") from None
-    return parse_yaml(text, where=where)
+    return parse_yaml(text, where=where, written_by=written_by)
 
 
 def _one_line(text: str) -> str:

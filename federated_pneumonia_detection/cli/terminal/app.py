@@ -96,7 +96,31 @@ class Drawn(Widget):
         return max(1, sum(1 for _ in text.wrap(self.app.console, max(1, width))))
 
 
-class RunsScreen(Screen[None]):
+class _Reading(Screen[None]):
+    """A screen that shows what a thread reads, and how it is connected."""
+
+    _reader: ListReader | RunReader
+
+    def on_unmount(self) -> None:
+        """Read no more."""
+        self._reader.stop()
+
+    def _post(self, what: Any) -> None:
+        self.post_message(Arrived(what))
+
+    def on_arrived(self, message: Arrived) -> None:
+        """Show it."""
+        if isinstance(message.what, LineState):
+            self.query_one(Heading).show(line=message.what)
+        else:
+            self._arrived(message.what)
+
+    def _arrived(self, what: Any) -> None:
+        """What the reader has found."""
+        raise NotImplementedError
+
+
+class RunsScreen(_Reading):
     """All runs, live ones on top."""
 
     AUTO_FOCUS = ""
@@ -115,7 +139,7 @@ class RunsScreen(Screen[None]):
     def __init__(self, source: Source) -> None:
         super().__init__()
         self._source = source
-        self._reader = ListReader(source, self._post)
+        self._reader: ListReader = ListReader(source, self._post)
         self._found = RunList([], 0, "")
         self._is_loaded = False
 
@@ -135,19 +159,9 @@ class RunsScreen(Screen[None]):
         self.query_one(Heading).show(Text.assemble(("fpd watch", "bold"), f"  {self._source.where}"))
         self._reader.start()
 
-    def on_unmount(self) -> None:
-        """Read no more."""
-        self._reader.stop()
-
-    def _post(self, what: Any) -> None:
-        self.post_message(Arrived(what))
-
-    def on_arrived(self, message: Arrived) -> None:
-        """Show it."""
-        if isinstance(message.what, LineState):
-            self.query_one(Heading).show(line=message.what)
-        elif isinstance(message.what, RunList):
-            self._found, self._is_loaded = message.what, True
+    def _arrived(self, what: Any) -> None:
+        if isinstance(what, RunList):
+            self._found, self._is_loaded = what, True
             self._draw()
 
     def on_resize(self) -> None:
@@ -261,7 +275,7 @@ class RunsScreen(Screen[None]):
         _app(self).copy_link(self._chosen_id())
 
 
-class RunScreen(Screen[None]):
+class RunScreen(_Reading):
     """One run: the sentence, its numbers and curves, its hospitals, what happened."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -277,7 +291,7 @@ class RunScreen(Screen[None]):
     def __init__(self, source: Source, run_id: str) -> None:
         super().__init__()
         self._source, self.run_id = source, run_id
-        self._reader = RunReader(source, run_id, self._post)
+        self._reader: RunReader = RunReader(source, run_id, self._post)
         self.seen: RunSeen | None = None
         self._first_chart = 0
 
@@ -303,19 +317,9 @@ class RunScreen(Screen[None]):
         self.query_one("#sentence", Drawn).show(lambda width, height: Text("Reading its messages …"))
         self._reader.start()
 
-    def on_unmount(self) -> None:
-        """Read no more."""
-        self._reader.stop()
-
-    def _post(self, what: Any) -> None:
-        self.post_message(Arrived(what))
-
-    def on_arrived(self, message: Arrived) -> None:
-        """Show it."""
-        if isinstance(message.what, LineState):
-            self.query_one(Heading).show(line=message.what)
-        elif isinstance(message.what, RunSeen):
-            self.seen = message.what
+    def _arrived(self, what: Any) -> None:
+        if isinstance(what, RunSeen):
+            self.seen = what
             self._draw()
 
     def _draw(self) -> None:

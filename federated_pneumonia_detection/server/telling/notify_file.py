@@ -135,7 +135,7 @@ def read_notify(path: Path) -> Notify:
     Raises:
         ConfigError: It cannot be used. The error repeats nothing of an address.
     """
-    raw = read_yaml(path)
+    raw = read_yaml(path, written_by="fpd notify example")
     try:
         told = NotifyFile.model_validate(raw)
     except ValidationError as error:
